@@ -1,0 +1,1 @@
+"""Takes shipment events and requests, checks them, renders and publishes messages."""

@@ -1,0 +1,1 @@
+"""Keeps the ledger of every message, settles it and tells the customer."""

@@ -1,0 +1,1 @@
+"""Chooses the channel of every attempt."""

@@ -1,0 +1,1 @@
+"""Calls the recipient when no SMS gets through."""

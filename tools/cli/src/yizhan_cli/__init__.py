@@ -1,0 +1,1 @@
+"""The yizhan command of the operator."""

@@ -1,0 +1,1 @@
+"""The demo: a few hundred shipment events from end to end, with a conservation check."""

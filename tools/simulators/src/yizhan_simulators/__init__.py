@@ -1,0 +1,1 @@
+"""Carriers, a voice provider and customers as programs with faults on demand."""
