@@ -1,0 +1,272 @@
+"""The registry of topics: every name, key, partition count, retention, producer and consumer, said once.
+
+Names here carry no namespace: ``yizhan_runtime`` puts the deployment's prefix before them. Nothing creates a
+topic by itself: ``yizhan topics apply`` provisions what this module declares.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from yizhan_contracts import events, ids
+from yizhan_contracts.events import NO_CHANNEL, Event, Lane
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+MAX_RECORD_BYTES = 1_048_588
+"""Kafka's own default. Never lower it: a record that the broker refuses poisons its producer's partition."""
+
+MAX_ASIDE_BYTES = 4 * 1_048_576
+"""What retry topics and DLQs take: the largest record there is, and the headers that say where it stood."""
+
+PARTITIONS = 6
+CHANNEL_PARTITIONS = 4
+"""Partitions of ``attempt.planned`` per channel and lane: there are many such topics, each bound by one TPS."""
+
+RETRY_DELAYS_S: dict[str, float] = {"5s": 5.0, "60s": 60.0}
+
+
+class Service(StrEnum):
+    """The services, by the names that are also their consumer groups."""
+
+    INGEST = "ingest"
+    ROUTER = "router"
+    CARRIER_ADAPTER = "carrier-adapter"
+    RECEIPTS = "receipts"
+    VOICE_FALLBACK = "voice-fallback"
+
+
+class Key(StrEnum):
+    """What a topic's records are keyed and placed by."""
+
+    SHIPMENT = "shipment id"
+    SHARD = "shard"
+    CARRIER_MESSAGE = "carrier account + carrier's message id"
+    CHANNEL = "channel"
+    CHANNEL_INSTANCE = "channel + instance"
+    HELD = "what is held"
+    SOURCE = "as the source record"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. A compacted topic keeps the newest record of each key; ``retention_ms`` counts for the others."""
+
+    name: str
+    key: Key
+    summary: str
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    event: type[Event] | None = None
+    partitions: int = PARTITIONS
+    retention_ms: int = 7 * DAY_MS
+    compacted: bool = False
+    max_message_bytes: int = MAX_RECORD_BYTES
+    foreign: bool = False
+    """Written by others than Yizhan: what cannot be parsed is set aside however much of it comes."""
+
+
+UPSTREAM = "upstream"
+ANYONE = "anyone"
+_INGEST, _ROUTER, _ADAPTER, _RECEIPTS, _VOICE = Service
+
+
+def _topic(
+    event: type[Event], key: Key, summary: str, producers: Iterable[str], consumers: Iterable[str]
+) -> Topic:
+    return Topic(event.TOPIC, key, summary, tuple(producers), tuple(consumers), event)
+
+
+def _compacted(
+    event: type[Event], key: Key, summary: str, producers: Iterable[str], consumers: Iterable[str]
+) -> Topic:
+    topic = _topic(event, key, summary, producers, consumers)
+    return Topic(
+        topic.name,
+        key,
+        summary,
+        topic.producers,
+        topic.consumers,
+        event,
+        partitions=1,
+        compacted=True,
+    )
+
+
+SHIPMENT_UPDATED = Topic(
+    events.ShipmentUpdated.TOPIC,
+    Key.SHIPMENT,
+    "A milestone of a shipment: native JSON or CloudEvents.",
+    (UPSTREAM,),
+    (_INGEST,),
+    events.ShipmentUpdated,
+    foreign=True,
+)
+SHIPMENT_ANSWERED = _topic(
+    events.ShipmentAnswered, Key.SHIPMENT, "One answer per event read.", [_INGEST], [UPSTREAM]
+)
+ATTEMPT_FINISHED = _topic(
+    events.AttemptFinished,
+    Key.SHARD,
+    "What became of an attempt.",
+    [_ADAPTER],
+    [_RECEIPTS, _ROUTER],
+)
+RECEIPT_RECEIVED = _topic(
+    events.ReceiptReceived,
+    Key.CARRIER_MESSAGE,
+    "A carrier's receipt, normalised.",
+    [_ADAPTER],
+    [_RECEIPTS],
+)
+REPLY_RECEIVED = _topic(
+    events.ReplyReceived, Key.SHARD, "What a recipient sent back.", [_ADAPTER], [_RECEIPTS, _INGEST]
+)
+REROUTE_REQUESTED = _topic(
+    events.RerouteRequested,
+    Key.SHARD,
+    "A submitted attempt ended badly: plan the next.",
+    [_RECEIPTS],
+    [_ROUTER],
+)
+CHANNEL_CONFIGURED = _compacted(
+    events.ChannelConfigured,
+    Key.CHANNEL,
+    "The channel table in force.",
+    [_ROUTER],
+    [_ADAPTER, _VOICE],
+)
+CHANNEL_REPORTED = _compacted(
+    events.ChannelReported, Key.CHANNEL_INSTANCE, "How a channel does.", [_ADAPTER], [_ROUTER]
+)
+DELIVERY_REPORTED = _compacted(
+    events.DeliveryReported,
+    Key.CHANNEL_INSTANCE,
+    "What receipts say of a channel.",
+    [_RECEIPTS],
+    [_ROUTER],
+)
+HOLD_CHANGED = _compacted(
+    events.HoldChanged, Key.HELD, "Stop or resume.", [_INGEST], [_ROUTER, _ADAPTER, _VOICE]
+)
+VOICE_REQUESTED = _topic(
+    events.VoiceRequested, Key.SHARD, "Ring the recipient.", [_RECEIPTS], [_VOICE]
+)
+VOICE_FINISHED = _topic(
+    events.VoiceFinished, Key.SHARD, "What became of a call.", [_VOICE], [_RECEIPTS]
+)
+MESSAGE_SETTLED = _topic(
+    events.MessageSettled, Key.SHARD, "The final status.", [_RECEIPTS], [_RECEIPTS, _VOICE, ANYONE]
+)
+
+
+def message_accepted(lane: Lane) -> Topic:
+    """Give the topic of accepted messages of one lane."""
+    return Topic(
+        f"{events.MessageAccepted.TOPIC}.{lane}",
+        Key.SHARD,
+        f"Rendered and checked messages, lane {lane}.",
+        (_INGEST,),
+        (_ROUTER, _RECEIPTS),
+        events.MessageAccepted,
+    )
+
+
+def attempt_planned(channel: str, lane: Lane) -> Topic:
+    """Give the topic of attempts planned for one channel and lane."""
+    return Topic(
+        f"{events.AttemptPlanned.TOPIC}.{channel}.{lane}",
+        Key.SHARD,
+        f"Messages for the channel {channel}, lane {lane}.",
+        (_ROUTER,),
+        (_ADAPTER,),
+        events.AttemptPlanned,
+        partitions=CHANNEL_PARTITIONS,
+    )
+
+
+MESSAGE_ACCEPTED: tuple[Topic, ...] = tuple(message_accepted(lane) for lane in Lane)
+
+
+def retry_topic(service: str, delay: str) -> Topic:
+    """Give the topic where a service parks records for ``delay``, a key of RETRY_DELAYS_S."""
+    return Topic(
+        f"{service}.retry.{delay}",
+        Key.SOURCE,
+        f"Records of {service} that are tried again after {delay}: original bytes, origin in headers.",
+        (service,),
+        (service,),
+        partitions=2,
+        max_message_bytes=MAX_ASIDE_BYTES,
+    )
+
+
+def dlq_topic(service: str) -> Topic:
+    """Give the topic where a service sets aside what it cannot parse or do."""
+    return Topic(
+        f"{service}.dlq",
+        Key.SOURCE,
+        f"Records that {service} set aside: original bytes, reason and origin in headers.",
+        (service,),
+        ("operators",),
+        partitions=2,
+        max_message_bytes=MAX_ASIDE_BYTES,
+        retention_ms=30 * DAY_MS,
+    )
+
+
+_FIXED: tuple[Topic, ...] = (
+    SHIPMENT_UPDATED,
+    SHIPMENT_ANSWERED,
+    *MESSAGE_ACCEPTED,
+    ATTEMPT_FINISHED,
+    RECEIPT_RECEIVED,
+    REPLY_RECEIVED,
+    REROUTE_REQUESTED,
+    CHANNEL_CONFIGURED,
+    CHANNEL_REPORTED,
+    DELIVERY_REPORTED,
+    HOLD_CHANGED,
+    VOICE_REQUESTED,
+    VOICE_FINISHED,
+    MESSAGE_SETTLED,
+)
+
+
+def all_topics(channels: Iterable[str]) -> Iterator[Topic]:
+    """Give every topic of a deployment with these channels; ``none`` is always among them."""
+    yield from _FIXED
+    for channel in sorted({*channels, NO_CHANNEL}):
+        yield from (attempt_planned(channel, lane) for lane in Lane)
+    for service in Service:
+        yield from (retry_topic(service, delay) for delay in RETRY_DELAYS_S)
+        yield dlq_topic(service)
+
+
+def partitions_of(name: str) -> int:
+    """Give the partition count that the registry declares for a topic name. Raises KeyError for an unknown one."""
+    if name.startswith(f"{events.AttemptPlanned.TOPIC}."):
+        return CHANNEL_PARTITIONS
+    return _PARTITIONS_BY_NAME[name]
+
+
+_PARTITIONS_BY_NAME = {topic.name: topic.partitions for topic in all_topics(())}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a record goes: topic (without namespace), key, partition."""
+
+    topic: str
+    key: bytes
+    partition: int
+
+
+def address_of(event: Event) -> Address:
+    """Place an event. Every producer of Yizhan goes through here, so a key has one partition, whoever writes it."""
+    name, key, shard = event.topic(), event.key(), event.shard()
+    count = partitions_of(name)
+    placed = (
+        ids.partition_of(shard, count) if shard is not None else ids.partition_of_key(key, count)
+    )
+    return Address(name, key.encode(), placed)

@@ -1,0 +1,60 @@
+"""The HTTP edge of a service: FastAPI on uvicorn, inside the service's own loop."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from yizhan_runtime.settings import RuntimeSettings
+
+Report = dict[str, object]
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the service: it drains before the HTTP edge goes."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def make_server(app: FastAPI, settings: RuntimeSettings) -> uvicorn.Server:
+    """Make a server that logs no URLs: those of old clients hold numbers and secrets."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            host=settings.http_host,
+            port=settings.http_port,
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            backlog=4096,
+        )
+    )
+
+
+def add_health(
+    app: FastAPI,
+    registry: CollectorRegistry,
+    alive: Callable[[], tuple[bool, Report]],
+    ready: Callable[[], tuple[bool, Report]],
+) -> None:
+    """Add /live, /ready and /metrics."""
+
+    @app.get("/live", include_in_schema=False)
+    async def live() -> JSONResponse:
+        good, report = alive()
+        return JSONResponse(report, 200 if good else 503)
+
+    @app.get("/ready", include_in_schema=False)
+    async def is_ready() -> JSONResponse:
+        good, report = ready()
+        return JSONResponse(report, 200 if good else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

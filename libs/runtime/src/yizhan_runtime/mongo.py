@@ -1,0 +1,204 @@
+"""MongoDB, behind one file: the driver (motor) is in its last year and must be replaceable here.
+
+Every call is bounded, written with majority, read from the primary. Library errors become Retryable.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import IndexModel, ReadPreference, WriteConcern
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from yizhan_runtime.clock import Clock
+from yizhan_runtime.errors import Retryable
+from yizhan_runtime.metrics import RuntimeMetrics
+
+_E11000 = 11000
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index that a service creates at its start."""
+
+    keys: tuple[tuple[str, int], ...]
+    unique: bool = False
+    partial: Mapping[str, Any] | None = None
+    expire_after_s: int | None = None
+
+    def model(self) -> IndexModel:
+        options: dict[str, Any] = {"unique": self.unique}
+        if self.partial is not None:
+            options["partialFilterExpression"] = dict(self.partial)
+        if self.expire_after_s is not None:
+            options["expireAfterSeconds"] = self.expire_after_s
+        return IndexModel(list(self.keys), **options)
+
+
+class Mongo:
+    """One service's own database."""
+
+    def __init__(
+        self, url: str, database: str, timeout_s: float, metrics: RuntimeMetrics, clock: Clock
+    ) -> None:
+        self._client: AsyncIOMotorClient[Any] = AsyncIOMotorClient(
+            url,
+            tz_aware=True,
+            tzinfo=UTC,
+            serverSelectionTimeoutMS=int(timeout_s * 1000),
+            connectTimeoutMS=int(timeout_s * 1000),
+            socketTimeoutMS=int(timeout_s * 1000),
+            retryWrites=True,
+            appname=database,
+        )
+        self._database = self._client.get_database(
+            database,
+            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+            write_concern=WriteConcern("majority", wtimeout=int(timeout_s * 1000)),
+            read_concern=ReadConcern("local"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        self._timeout_s = timeout_s
+        self._metrics = metrics
+        self._clock = clock
+
+    async def ping(self) -> None:
+        """Raises Retryable while MongoDB is away."""
+        async with self._bounded("admin", "ping"):
+            await self._database.command("ping")
+
+    async def clock_offset_s(self) -> float:
+        """Give this clock minus mongod's, in seconds; the round trip is taken as symmetric."""
+        before = self._clock.now()
+        async with self._bounded("admin", "hello"):
+            told: datetime = (await self._database.command("hello"))["localTime"]
+        after = self._clock.now()
+        return ((before + (after - before) / 2) - told).total_seconds()
+
+    async def ensure_indexes(self, collection: str, indexes: Sequence[Index]) -> None:
+        """Create what is not there. Called at start: every query of a service is backed by one of them."""
+        if indexes:
+            async with self._bounded(collection, "index"):
+                await self._database[collection].create_indexes(
+                    [index.model() for index in indexes]
+                )
+
+    async def insert_new(self, collection: str, documents: Sequence[Mapping[str, Any]]) -> set[Any]:
+        """Insert documents, each once, and give the ``_id``s that were there already.
+
+        A repeat says *stored*, not *followed up*: what follows from it is still to be done. After Retryable any
+        part of them may be there: insert the same again.
+        """
+        if not documents:
+            return set()
+        async with self._bounded(collection, "insert"):
+            try:
+                await self._database[collection].insert_many(list(documents), ordered=False)
+            except BulkWriteError as error:
+                return _existing(error)
+        return set()
+
+    async def find_by_ids(
+        self, collection: str, ids: Iterable[Any], fields: Sequence[str] | None = None
+    ) -> dict[Any, Document]:
+        """Load documents by ``_id`` in one query, those that exist."""
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        found = await self.find(collection, {"_id": {"$in": wanted}}, fields=fields)
+        return {document["_id"]: document for document in found}
+
+    async def find(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] | None = None,
+        limit: int = 0,
+        fields: Sequence[str] | None = None,
+        hint: Sequence[tuple[str, int]] | None = None,
+    ) -> list[Document]:
+        """Load the documents of a query that an index backs."""
+        async with self._bounded(collection, "find"):
+            cursor = self._database[collection].find(
+                query, projection=list(fields) if fields else None, limit=limit
+            )
+            if sort:
+                cursor = cursor.sort(list(sort))
+            if hint:
+                cursor = cursor.hint(list(hint))
+            return await cursor.to_list(length=None)
+
+    async def insert_one(self, collection: str, document: Mapping[str, Any]) -> bool:
+        """Insert one document. False: its ``_id``, or a unique key of it, was there already."""
+        async with self._bounded(collection, "insert"):
+            try:
+                await self._database[collection].insert_one(dict(document))
+            except DuplicateKeyError:
+                return False
+        return True
+
+    async def update_one(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        update: Mapping[str, Any],
+        *,
+        upsert: bool = False,
+    ) -> int:
+        """Update one document; give how many matched. Rare by design: an update costs eight inserts."""
+        async with self._bounded(collection, "update"):
+            result = await self._database[collection].update_one(query, update, upsert=upsert)
+        return int(result.matched_count)
+
+    async def delete_by_ids(self, collection: str, ids: Iterable[Any]) -> int:
+        wanted = list(ids)
+        if not wanted:
+            return 0
+        async with self._bounded(collection, "delete"):
+            result = await self._database[collection].delete_many({"_id": {"$in": wanted}})
+        return int(result.deleted_count)
+
+    async def count(self, collection: str, query: Mapping[str, Any]) -> int:
+        async with self._bounded(collection, "count"):
+            return int(await self._database[collection].count_documents(query))
+
+    async def aggregate(
+        self, collection: str, pipeline: Sequence[Mapping[str, Any]]
+    ) -> list[Document]:
+        async with self._bounded(collection, "aggregate"):
+            return await self._database[collection].aggregate(list(pipeline)).to_list(length=None)
+
+    def close(self) -> None:
+        self._client.close()
+
+    @asynccontextmanager
+    async def _bounded(self, collection: str, operation: str) -> AsyncIterator[None]:
+        begun = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                yield
+        except (PyMongoError, TimeoutError) as error:
+            self._metrics.mongo_failures.labels(operation).inc()
+            raise Retryable(
+                f"MongoDB {operation} on {collection} failed: {type(error).__name__}"
+            ) from error
+        self._metrics.mongo_seconds.labels(collection, operation).observe(
+            self._clock.monotonic() - begun
+        )
+
+
+def _existing(error: BulkWriteError) -> set[Any]:
+    """Give the ids of a bulk insert that were there; anything else than E11000 on ``_id`` is a failure."""
+    details = error.details or {}
+    failures = details.get("writeErrors", [])
+    if details.get("writeConcernErrors") or any(item.get("code") != _E11000 for item in failures):
+        raise error
+    return {item["op"]["_id"] for item in failures}

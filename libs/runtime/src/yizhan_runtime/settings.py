@@ -1,0 +1,57 @@
+"""What every service is told through its environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RuntimeSettings(BaseSettings):
+    """Settings that all services share; a service adds its own in a subclass. Variables begin with ``YIZHAN_``."""
+
+    model_config = SettingsConfigDict(env_prefix="YIZHAN_", frozen=True, extra="ignore")
+
+    namespace: str = Field(default="", pattern=r"^([a-z0-9-]+\.)?$")
+    """Prefix of topics, groups and databases, such as ``staging.``: many stacks can share one Kafka."""
+
+    kafka_url: str = Field(default="127.0.0.1:9092", description="host:port, comma-separated")
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_ca_file: Path | None = None
+    kafka_cert_file: Path | None = None
+    kafka_key_file: Path | None = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
+
+    mongo_url: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
+    """A secret, because it may hold a password."""
+    mongo_timeout_s: float = Field(default=10.0, gt=0)
+
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=0, ge=0, le=65535)
+
+    instance: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]{0,40}$")
+    """A stable replica id makes consumers static members: a crash costs a second instead of a session timeout.
+    Two live processes must never share one."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    publish_timeout_s: float = Field(default=15.0, gt=0)
+    drain_timeout_s: float = Field(default=25.0, gt=0)
+    """How long a revoke or a stop waits for what is begun."""
+    start_timeout_s: float = Field(default=60.0, gt=0)
+    stuck_after_s: float = Field(default=180.0, gt=0)
+    """A batch or partition without progress for this long ends the process."""
+
+    @model_validator(mode="after")
+    def _sasl_needs_a_user(self) -> "RuntimeSettings":
+        if self.kafka_security.startswith("SASL") and not self.kafka_username:
+            raise ValueError(
+                "YIZHAN_KAFKA_SECURITY with SASL needs YIZHAN_KAFKA_USERNAME and YIZHAN_KAFKA_PASSWORD"
+            )
+        return self
+
+    def database(self, service: str) -> str:
+        """Name a service's own database. MongoDB allows no dot in it."""
+        return f"{self.namespace}{service}".replace(".", "_").replace("-", "_")

@@ -1,0 +1,111 @@
+"""One FastStream subscriber, with every default of it that loses messages turned off.
+
+What FastStream gives: the consume loop, its supervision, start and stop. What is ours: parsing, acknowledging,
+committing (kafka notes 3.1-3.3: its acks lose messages, its parser loses batches with a null header).
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from yizhan_runtime.settings import RuntimeSettings
+
+Batch = Sequence["ConsumerRecord[Any, Any]"]
+
+SESSION_TIMEOUT_MS = 10_000
+HEARTBEAT_MS = 500
+REBALANCE_TIMEOUT_MS = 60_000
+"""Longer than any drain: aiokafka's default is the session's 10 s, and then members evict each other for ever."""
+MAX_POLL_INTERVAL_MS = 600_000
+BATCH_TIMEOUT_MS = 50
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What is read, as which group, and who is called."""
+
+    topics: Sequence[str]
+    group: str
+    on_batch: Callable[[AIOKafkaConsumer, Batch], Awaitable[None]]
+    on_revoked: Callable[[Collection[TopicPartition]], Awaitable[None]]
+    on_assigned: Callable[[Collection[TopicPartition]], Awaitable[None]]
+    max_records: int
+    max_partition_fetch_bytes: int = 1_048_576
+
+
+def make_broker(settings: RuntimeSettings, security: Any) -> KafkaBroker:  # noqa: ANN401 - FastStream's union
+    """Make a broker that creates no topics and logs nothing per message. It only consumes."""
+    return KafkaBroker(
+        settings.kafka_url.split(","),
+        security=security,
+        allow_auto_create_topics=False,
+        graceful_timeout=settings.drain_timeout_s,
+        acks="all",
+        enable_idempotence=True,
+        logger=logging.getLogger("faststream"),
+        log_level=logging.DEBUG,
+    )
+
+
+def subscribe(broker: KafkaBroker, settings: RuntimeSettings, subscription: Subscription) -> Any:  # noqa: ANN401
+    """Register a subscription; the broker's start starts it. Gives FastStream's subscriber."""
+    group = settings.namespace + subscription.group
+    subscriber = broker.subscriber(
+        *(settings.namespace + topic for topic in subscription.topics),
+        group_id=group,
+        group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,
+        batch=True,
+        max_records=subscription.max_records,
+        batch_timeout_ms=BATCH_TIMEOUT_MS,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        no_reply=True,
+        parser=_without_headers,
+        decoder=_undecoded,
+        listener=_Listener(subscription),
+        partition_assignment_strategy=(StickyPartitionAssignor,),
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        heartbeat_interval_ms=HEARTBEAT_MS,
+        rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+        max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+        max_partition_fetch_bytes=subscription.max_partition_fetch_bytes,
+        include_in_schema=False,
+    )
+
+    async def on_message(message: KafkaMessage) -> None:
+        await subscription.on_batch(message.consumer, message.raw_message)
+
+    subscriber(on_message)
+    return subscriber
+
+
+async def _without_headers(
+    records: Batch, original: Callable[[Any], Awaitable[KafkaMessage]]
+) -> KafkaMessage:
+    """Show FastStream one empty record: a null or non-UTF-8 header would make it lose the whole batch."""
+    message = await original((replace(records[0], headers=(), value=b"", key=None),))
+    message.raw_message = tuple(records)
+    return message
+
+
+async def _undecoded(_message: KafkaMessage) -> None:
+    return None
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Hands revocations to the consumer, which drains; heartbeats go on while it does."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        await self._subscription.on_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        await self._subscription.on_assigned(assigned)
