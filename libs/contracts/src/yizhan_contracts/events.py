@@ -358,6 +358,8 @@ class AttemptFinished(Event):
     """All channels tried so far, this one included."""
     decision: Decision | None = None
     message: MessageAccepted | None = None
+    receipt_timeout_s: Annotated[float, Field(gt=0, le=259_200)] | None = None
+    """From the message's policy, where ``message`` is left out: counted by receipts from its own insert."""
     claimed_at: Utc | None = None
     finished_at: Utc
 
