@@ -1,7 +1,7 @@
 """Identifiers: message ids that carry their time and shard, attempt ids, partitions.
 
-A ``message_id`` is 32 lowercase hexadecimal characters: 48-bit Unix milliseconds, 16-bit shard, 64 random
-bits. Ids sort by time (cheap B-tree inserts), and whoever knows the id knows the shard.
+A ``message_id`` is 32 lowercase hexadecimal characters: 48-bit Unix milliseconds, 16-bit shard, 64
+random bits. Ids sort by time (cheap B-tree inserts), and whoever knows the id knows the shard.
 """
 
 import hashlib
@@ -51,12 +51,13 @@ def created_ms_of(message_id: str) -> int:
 
 
 def first_message_id(at_ms: int) -> str:
-    """Give the smallest id that can have been drawn at ``at_ms``: the bound of a range over time."""
+    """Give the smallest id that can be drawn at ``at_ms``: the bound of a range over time."""
     return f"{at_ms & 0xFFFFFFFFFFFF:012x}{'0' * 20}"
 
 
 def is_message_id(text: str) -> bool:
-    return _MESSAGE_ID.match(text) is not None
+    """Tell whether the text is a message id, and nothing more than one."""
+    return _MESSAGE_ID.fullmatch(text) is not None
 
 
 def attempt_id(message_id: str, n: int) -> str:
@@ -66,7 +67,7 @@ def attempt_id(message_id: str, n: int) -> str:
 
 def parse_attempt_id(text: str) -> Attempt:
     """Split an attempt id. Raises ValueError for anything else."""
-    if _ATTEMPT_ID.match(text) is None:
+    if _ATTEMPT_ID.fullmatch(text) is None:
         raise ValueError("an attempt id is <32 hexadecimal characters>-<number>")
     message_id, _, n = text.partition("-")
     return Attempt(message_id, int(n))
@@ -78,7 +79,7 @@ def key_of_shard(shard: int) -> bytes:
 
 
 def partition_of(shard: int, partitions: int) -> int:
-    """Place a shard. Computed by us, never by a client library's hash, so that every producer agrees."""
+    """Place a shard: computed by us, not by a client's hash, so that every producer agrees."""
     return shard % partitions
 
 

@@ -1,29 +1,38 @@
-"""The registry of topics: every name, key, partition count, retention, producer and consumer, said once.
+"""The registry of topics: name, key, partitions, retention, producers and consumers, said once.
 
-Names here carry no namespace: ``yizhan_runtime`` puts the deployment's prefix before them. Nothing creates a
-topic by itself: ``yizhan topics apply`` provisions what this module declares.
+Names here carry no namespace: ``yizhan_runtime`` puts the deployment's prefix before them. Nothing
+creates a topic by itself: ``yizhan topics apply`` provisions what this module declares.
 """
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from yizhan_contracts import events, ids
-from yizhan_contracts.events import NO_CHANNEL, Event, Lane
+from yizhan_contracts.events import CHANNEL_NAME_PATTERN, NO_CHANNEL, Event, Lane
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+KEPT = -1
+"""No age limit."""
+
 MAX_RECORD_BYTES = 1_048_588
-"""Kafka's own default. Never lower it: a record that the broker refuses poisons its producer's partition."""
+"""Kafka's own default. Never lower it: a record that the broker refuses poisons its producer."""
 
 MAX_ASIDE_BYTES = 4 * 1_048_576
-"""What retry topics and DLQs take: the largest record there is, and the headers that say where it stood."""
+"""What retry topics and DLQs take: the largest record, and the headers that say where it stood."""
 
 PARTITIONS = 6
 CHANNEL_PARTITIONS = 4
-"""Partitions of ``attempt.planned`` per channel and lane: there are many such topics, each bound by one TPS."""
+"""Of ``attempt.planned``, per channel and lane: many such topics, each bound by one TPS."""
 
 RETRY_DELAYS_S: dict[str, float] = {"5s": 5.0, "60s": 60.0}
+
+UPSTREAM = "upstream"
+ANYONE = "anyone"
+OPERATORS = "operators"
+"""Those who read and write topics without being a service."""
 
 
 class Service(StrEnum):
@@ -48,9 +57,16 @@ class Key(StrEnum):
     SOURCE = "as the source record"
 
 
+_INGEST, _ROUTER, _ADAPTER, _RECEIPTS, _VOICE = Service
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. A compacted topic keeps the newest record of each key; ``retention_ms`` counts for the others."""
+    """One topic, as it is to be provisioned.
+
+    A compacted topic keeps the newest record of each key. ``retention_ms`` counts there too: a key
+    that nobody wrote for so long goes; KEPT lets it stay.
+    """
 
     name: str
     key: Key
@@ -63,12 +79,30 @@ class Topic:
     compacted: bool = False
     max_message_bytes: int = MAX_RECORD_BYTES
     foreign: bool = False
-    """Written by others than Yizhan: what cannot be parsed is set aside however much of it comes."""
+    """Written by others than Yizhan: what cannot be parsed is set aside, however much comes."""
+
+    def config(self) -> dict[str, str]:
+        """Give the topic's settings by Kafka's names."""
+        own = {
+            "cleanup.policy": self._cleanup_policy(),
+            "retention.ms": str(self.retention_ms),
+            "max.message.bytes": str(self.max_message_bytes),
+        }
+        return own | _SMALL_SEGMENTS if self.compacted else own
+
+    def _cleanup_policy(self) -> str:
+        if not self.compacted:
+            return "delete"
+        return "compact" if self.retention_ms == KEPT else "compact,delete"
 
 
-UPSTREAM = "upstream"
-ANYONE = "anyone"
-_INGEST, _ROUTER, _ADAPTER, _RECEIPTS, _VOICE = Service
+_SMALL_SEGMENTS = {
+    "segment.ms": "600000",
+    "segment.bytes": "16777216",
+    "min.cleanable.dirty.ratio": "0.1",
+}
+"""Every instance reads a compacted topic whole at its start, and Kafka compacts only closed segments:
+with its defaults (a week, 1 GiB) it would read back a week of four reports a second per channel."""
 
 
 def _topic(
@@ -77,20 +111,19 @@ def _topic(
     return Topic(event.TOPIC, key, summary, tuple(producers), tuple(consumers), event)
 
 
-def _compacted(
+def _table(
     event: type[Event], key: Key, summary: str, producers: Iterable[str], consumers: Iterable[str]
 ) -> Topic:
     topic = _topic(event, key, summary, producers, consumers)
-    return Topic(
-        topic.name,
-        key,
-        summary,
-        topic.producers,
-        topic.consumers,
-        event,
-        partitions=1,
-        compacted=True,
-    )
+    return replace(topic, partitions=1, compacted=True, retention_ms=KEPT)
+
+
+def _report(
+    event: type[Event], summary: str, producers: Iterable[str], consumers: Iterable[str]
+) -> Topic:
+    # Keyed by instance: those of instances long gone must not stay for ever.
+    topic = _topic(event, Key.CHANNEL_INSTANCE, summary, producers, consumers)
+    return replace(topic, partitions=1, compacted=True)
 
 
 SHIPMENT_UPDATED = Topic(
@@ -129,24 +162,18 @@ REROUTE_REQUESTED = _topic(
     [_RECEIPTS],
     [_ROUTER],
 )
-CHANNEL_CONFIGURED = _compacted(
+CHANNEL_CONFIGURED = _table(
     events.ChannelConfigured,
     Key.CHANNEL,
     "The channel table in force.",
     [_ROUTER],
     [_ADAPTER, _VOICE],
 )
-CHANNEL_REPORTED = _compacted(
-    events.ChannelReported, Key.CHANNEL_INSTANCE, "How a channel does.", [_ADAPTER], [_ROUTER]
+CHANNEL_REPORTED = _report(events.ChannelReported, "How a channel does.", [_ADAPTER], [_ROUTER])
+DELIVERY_REPORTED = _report(
+    events.DeliveryReported, "What receipts say of a channel.", [_RECEIPTS], [_ROUTER]
 )
-DELIVERY_REPORTED = _compacted(
-    events.DeliveryReported,
-    Key.CHANNEL_INSTANCE,
-    "What receipts say of a channel.",
-    [_RECEIPTS],
-    [_ROUTER],
-)
-HOLD_CHANGED = _compacted(
+HOLD_CHANGED = _table(
     events.HoldChanged, Key.HELD, "Stop or resume.", [_INGEST], [_ROUTER, _ADAPTER, _VOICE]
 )
 VOICE_REQUESTED = _topic(
@@ -193,7 +220,7 @@ def retry_topic(service: str, delay: str) -> Topic:
     return Topic(
         f"{service}.retry.{delay}",
         Key.SOURCE,
-        f"Records of {service} that are tried again after {delay}: original bytes, origin in headers.",
+        f"Records that {service} tries again after {delay}: original bytes, origin in headers.",
         (service,),
         (service,),
         partitions=2,
@@ -208,7 +235,7 @@ def dlq_topic(service: str) -> Topic:
         Key.SOURCE,
         f"Records that {service} set aside: original bytes, reason and origin in headers.",
         (service,),
-        ("operators",),
+        (OPERATORS,),
         partitions=2,
         max_message_bytes=MAX_ASIDE_BYTES,
         retention_ms=30 * DAY_MS,
@@ -244,13 +271,17 @@ def all_topics(channels: Iterable[str]) -> Iterator[Topic]:
 
 
 def partitions_of(name: str) -> int:
-    """Give the partition count that the registry declares for a topic name. Raises KeyError for an unknown one."""
-    if name.startswith(f"{events.AttemptPlanned.TOPIC}."):
+    """Give the partition count that the registry declares. Raises KeyError for an unknown topic."""
+    count = _PARTITIONS_BY_NAME.get(name)
+    if count is None and _PLANNED.fullmatch(name):
         return CHANNEL_PARTITIONS
-    return _PARTITIONS_BY_NAME[name]
+    return _PARTITIONS_BY_NAME[name] if count is None else count
 
 
 _PARTITIONS_BY_NAME = {topic.name: topic.partitions for topic in all_topics(())}
+_PLANNED = re.compile(
+    rf"{re.escape(events.AttemptPlanned.TOPIC)}\.{CHANNEL_NAME_PATTERN.strip('^$')}\.({'|'.join(Lane)})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,10 +294,8 @@ class Address:
 
 
 def address_of(event: Event) -> Address:
-    """Place an event. Every producer of Yizhan goes through here, so a key has one partition, whoever writes it."""
+    """Place an event. Every producer of Yizhan goes through here: a key has one partition."""
     name, key, shard = event.topic(), event.key(), event.shard()
     count = partitions_of(name)
-    placed = (
-        ids.partition_of(shard, count) if shard is not None else ids.partition_of_key(key, count)
-    )
+    placed = ids.partition_of_key(key, count) if shard is None else ids.partition_of(shard, count)
     return Address(name, key.encode(), placed)
