@@ -1,0 +1,3 @@
+"""What every suite has: see yizhan_local.testing."""
+
+pytest_plugins = ["yizhan_local.testing"]
