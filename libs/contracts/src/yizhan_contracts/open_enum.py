@@ -9,7 +9,7 @@ from pydantic import GetJsonSchemaHandler
 class OpenEnum(StrEnum):
     """Reads a value that it does not know as its member UNKNOWN, so that a value may be added.
 
-    Every other enum is closed: consumers that run now refuse a new value of it, so all of them have to be
+    Every other enum is closed: consumers that run now refuse a new value of it, so they have to be
     deployed first. The mark in the JSON schema lets the compatibility check tell the two apart.
     """
 

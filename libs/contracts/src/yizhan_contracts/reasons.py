@@ -1,7 +1,7 @@
 """Reasons: why a request was rejected, an attempt refused, a message not delivered.
 
 One vocabulary for all carriers. Adapters translate a carrier's own code into one of these and keep
-the raw code beside it. Requirements 20 and 21 of the product name the causes that must be told apart.
+the raw code beside it. Vacant, suspended, intercepted, unregistered and so on must be told apart.
 """
 
 from yizhan_contracts.open_enum import OpenEnum

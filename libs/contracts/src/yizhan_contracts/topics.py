@@ -101,8 +101,8 @@ _SMALL_SEGMENTS = {
     "segment.bytes": "16777216",
     "min.cleanable.dirty.ratio": "0.1",
 }
-"""Every instance reads a compacted topic whole at its start, and Kafka compacts only closed segments:
-with its defaults (a week, 1 GiB) it would read back a week of four reports a second per channel."""
+"""Every instance reads a compacted topic whole at its start, and Kafka compacts closed segments:
+with its defaults (a week, 1 GiB) that is a week of four reports a second per channel."""
 
 
 def _topic(

@@ -1,9 +1,9 @@
 """Every event that crosses a topic, as frozen pydantic models.
 
-Consumers ignore fields that they do not know, so a field may be added with a default; anything else is
-a new version of the topic. Times are aware datetimes, written as RFC 3339 in UTC; only upstream's keep
-their own offset. Each event knows its topic, its key and, where its topic is sharded, its shard:
-whoever publishes it cannot put it in the wrong place.
+Consumers ignore fields that they do not know, so a field may be added with a default; anything else
+is a new version of the topic. Times are aware datetimes, written as RFC 3339 in UTC (upstream's own
+keep their offset). Each event knows its topic, its key and, where its topic is sharded, its shard:
+who publishes it cannot put it in the wrong place.
 """
 
 from yizhan_contracts.events._attempts import (

@@ -18,7 +18,7 @@ from yizhan_contracts.events._base import (
     Part,
     Utc,
 )
-from yizhan_contracts.events._messages import MessageAccepted
+from yizhan_contracts.events._messages import MessageAccepted, ReceiptTimeout
 from yizhan_contracts.reasons import Reason
 
 
@@ -109,7 +109,7 @@ class AttemptFinished(OfMessage):
     n: AttemptNumber
     channel: ChannelName
     carrier_account: str = ""
-    """Among its ids ``carrier_message_id`` is unique: receipts may come by another channel's bind."""
+    """Whose id ``carrier_message_id`` is: the receipt may come by another channel's bind."""
     outcome: AttemptOutcome
     reason: Reason = Reason.NONE
     carrier_code: str = ""
@@ -121,6 +121,8 @@ class AttemptFinished(OfMessage):
     """All channels tried so far, this one included."""
     decision: Decision | None = None
     message: MessageAccepted | None = None
+    receipt_timeout_s: ReceiptTimeout | None = None
+    """From the policy, where ``message`` is left out: receipts counts it from its own insert."""
     claimed_at: Utc | None = None
     finished_at: Utc
 

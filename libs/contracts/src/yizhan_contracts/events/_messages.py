@@ -7,6 +7,8 @@ from pydantic import Field, StringConstraints
 
 from yizhan_contracts.events._base import E164, Country, Lane, Name, OfMessage, Part, Utc
 
+ReceiptTimeout = Annotated[float, Field(gt=0, le=259_200)]
+
 
 class InDoubtPolicy(StrEnum):
     """What follows when nobody can know whether the carrier took an attempt."""
@@ -43,7 +45,7 @@ class Policy(Part):
     routing: RoutingPolicy = RoutingPolicy.QUALITY
     max_attempts: Annotated[int, Field(ge=1, le=9)] = 3
     in_doubt: InDoubtPolicy = InDoubtPolicy.RESEND
-    receipt_timeout_s: Annotated[float, Field(gt=0, le=259_200)] = 14_400
+    receipt_timeout_s: ReceiptTimeout = 14_400
     on_overdue: OverduePolicy = OverduePolicy.WAIT
     voice: VoicePolicy = VoicePolicy.NEVER
     voice_wait_s: Annotated[float, Field(gt=0, le=86_400)] = 600
