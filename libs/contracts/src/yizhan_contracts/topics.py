@@ -187,7 +187,7 @@ MESSAGE_SETTLED = _topic(
 )
 
 
-def message_accepted(lane: Lane) -> Topic:
+def message_accepted(lane: str) -> Topic:
     """Give the topic of accepted messages of one lane."""
     return Topic(
         f"{events.MessageAccepted.TOPIC}.{lane}",
@@ -199,7 +199,7 @@ def message_accepted(lane: Lane) -> Topic:
     )
 
 
-def attempt_planned(channel: str, lane: Lane) -> Topic:
+def attempt_planned(channel: str, lane: str) -> Topic:
     """Give the topic of attempts planned for one channel and lane."""
     return Topic(
         f"{events.AttemptPlanned.TOPIC}.{channel}.{lane}",
@@ -242,10 +242,9 @@ def dlq_topic(service: str) -> Topic:
     )
 
 
-_FIXED: tuple[Topic, ...] = (
+SINGLE: tuple[Topic, ...] = (
     SHIPMENT_UPDATED,
     SHIPMENT_ANSWERED,
-    *MESSAGE_ACCEPTED,
     ATTEMPT_FINISHED,
     RECEIPT_RECEIVED,
     REPLY_RECEIVED,
@@ -258,11 +257,21 @@ _FIXED: tuple[Topic, ...] = (
     VOICE_FINISHED,
     MESSAGE_SETTLED,
 )
+"""The topics that there is one of."""
+
+FAMILIES: tuple[Topic, ...] = (
+    message_accepted("{lane}"),
+    attempt_planned("{channel}", "{lane}"),
+    retry_topic("{service}", "{delay}"),
+    dlq_topic("{service}"),
+)
+"""The others, with parameters where their members differ: for documents, not for provisioning."""
 
 
 def all_topics(channels: Iterable[str]) -> Iterator[Topic]:
     """Give every topic of a deployment with these channels; ``none`` is always among them."""
-    yield from _FIXED
+    yield from SINGLE
+    yield from MESSAGE_ACCEPTED
     for channel in sorted({*channels, NO_CHANNEL}):
         yield from (attempt_planned(channel, lane) for lane in Lane)
     for service in Service:
