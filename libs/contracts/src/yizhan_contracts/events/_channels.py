@@ -36,6 +36,8 @@ class ChannelConfigured(Event):
     carrier_account: str
     protocol: Protocol
     enabled: bool = True
+    test: bool = False
+    """For test messages, and for nothing else: no real carrier is behind it."""
     url: str = ""
     secret_ref: str = ""
     """Name of the environment variable that holds the carrier's secret."""
