@@ -1,1 +1,1 @@
-"""The yizhan command of the operator."""
+"""The yizhan command: topics, dead letters, the story of a message, generated documents."""

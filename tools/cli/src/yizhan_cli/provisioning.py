@@ -1,0 +1,174 @@
+"""Compares the topics of a broker with the registry, and creates those that are missing."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
+
+from yizhan_cli.errors import Unavailable
+from yizhan_cli.kafka import admin_client
+from yizhan_cli.settings import KafkaSettings
+from yizhan_contracts.topics import Topic
+
+MAX_REPLICAS = 3
+_ALREADY_EXISTS = 36
+_POLL_S = 0.05
+_LIMIT = "max.message.bytes"
+
+
+class State(StrEnum):
+    """What was found of a topic."""
+
+    CREATED = "created"
+    PRESENT = "present"
+    MISSING = "missing"
+    WRONG_PARTITIONS = "wrong-partitions"
+    TOO_SMALL = "too-small"
+    """Takes smaller records than declared: one that the broker refuses poisons its producer."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One topic of the registry, and how the broker has it."""
+
+    topic: Topic
+    name: str
+    state: State
+    partitions: int = 0
+    differs: tuple[str, ...] = ()
+    """Settings that an operator has changed; they are left as they are."""
+
+    @property
+    def is_wrong(self) -> bool:
+        """Tell whether the services would refuse to start, or fail, on it."""
+        return self.state in (State.WRONG_PARTITIONS, State.TOO_SMALL)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What one metadata answer says."""
+
+    brokers: int
+    partitions: Mapping[str, int]
+    settled: frozenset[str]
+    """The topics whose partitions all have a leader."""
+
+
+async def check(settings: KafkaSettings, topics: Sequence[Topic]) -> list[Finding]:
+    """Compare, and change nothing."""
+    async with admin_client(settings) as admin:
+        cluster = await _look(admin)
+        return await _compare(admin, cluster, _named(settings, topics))
+
+
+async def apply(
+    settings: KafkaSettings, topics: Sequence[Topic], replicas: int | None
+) -> list[Finding]:
+    """Create what is missing, all in one request, and wait until it has leaders.
+
+    Idempotent. Never changes a topic that is there: with another partition count, keys would move.
+    """
+    async with admin_client(settings) as admin:
+        cluster = await _look(admin)
+        found = await _compare(admin, cluster, _named(settings, topics))
+        missing = [finding for finding in found if finding.state is State.MISSING]
+        if missing:
+            await _create(admin, missing, replicas or min(MAX_REPLICAS, cluster.brokers))
+            await _until_led(admin, {finding.name for finding in missing})
+        return [_created(finding) for finding in found]
+
+
+def _named(settings: KafkaSettings, topics: Iterable[Topic]) -> dict[str, Topic]:
+    return {f"{settings.namespace}{topic.name}": topic for topic in topics}
+
+
+async def _look(admin: AIOKafkaAdminClient) -> Cluster:
+    answer = await admin.describe_cluster(), await admin.describe_topics()
+    brokers, described = answer
+    return Cluster(
+        brokers=len(brokers["brokers"]),
+        partitions={one["topic"]: len(one["partitions"]) for one in described},
+        settled=frozenset(one["topic"] for one in described if _is_led(one)),
+    )
+
+
+def _is_led(described: dict[str, Any]) -> bool:
+    return bool(described["partitions"]) and all(
+        partition["leader"] >= 0 for partition in described["partitions"]
+    )
+
+
+async def _compare(
+    admin: AIOKafkaAdminClient, cluster: Cluster, wanted: Mapping[str, Topic]
+) -> list[Finding]:
+    present = [name for name in wanted if name in cluster.partitions]
+    configs = await _configs(admin, present, wanted)
+    return [
+        _judged(topic, name, cluster.partitions.get(name), configs.get(name, {}))
+        for name, topic in wanted.items()
+    ]
+
+
+def _judged(topic: Topic, name: str, count: int | None, config: Mapping[str, str]) -> Finding:
+    if count is None:
+        return Finding(topic, name, State.MISSING)
+    differs = tuple(
+        f"{key} is {config[key]}, declared {value}"
+        for key, value in topic.config().items()
+        if key in config and _parts(config[key]) != _parts(value)
+    )
+    state = State.PRESENT
+    if count != topic.partitions:
+        state = State.WRONG_PARTITIONS
+    elif int(config.get(_LIMIT, topic.max_message_bytes)) < topic.max_message_bytes:
+        state = State.TOO_SMALL
+    return Finding(topic, name, state, count, differs)
+
+
+def _parts(value: str) -> set[str]:
+    # Kafka may give `compact,delete` back as `delete,compact`.
+    return set(value.split(","))
+
+
+async def _configs(
+    admin: AIOKafkaAdminClient, names: Sequence[str], wanted: Mapping[str, Topic]
+) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(wanted[name].config(), ""))
+        for name in names
+    ]
+    answers = await admin.describe_configs(resources)
+    return {
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+        for answer in answers
+        for resource in answer.resources
+    }
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Finding], replicas: int) -> None:
+    asked = [
+        NewTopic(one.name, one.topic.partitions, replicas, topic_configs=one.topic.config())
+        for one in missing
+    ]
+    answer = await admin.create_topics(asked)
+    for name, code, why in answer.topic_errors:
+        if code not in (0, _ALREADY_EXISTS):
+            raise Unavailable(f"Kafka does not create {name}: {why or for_code(code).__name__}")
+
+
+async def _until_led(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    while not names <= (await _look(admin)).settled:  # noqa: ASYNC110 - Kafka tells nobody
+        await asyncio.sleep(_POLL_S)
+
+
+def _created(finding: Finding) -> Finding:
+    if finding.state is not State.MISSING:
+        return finding
+    return replace(finding, state=State.CREATED, partitions=finding.topic.partitions)
