@@ -76,7 +76,11 @@ class SetAside:
                 f"{self._service}.retry.{aside.delay}",
                 self._retry_headers(aside, aside.delay),
             )
-        return Outgoing(topic, raw.key, raw.value, None, (*raw.headers, *notes))
+        key = raw.key
+        if key is None and raw.value is None:
+            # aiokafka refuses to write a record with neither; other clients do write them.
+            key, notes = b"", (*notes, (r.HEADER_NULL_KEY, b"1"))
+        return Outgoing(topic, key, raw.value, None, (*raw.headers, *notes))
 
     def _retry_headers(self, aside: Aside, delay: str) -> r.Headers:
         raw, now_ms = aside.raw, int(self._clock.now().timestamp() * 1000)

@@ -112,7 +112,7 @@ class Publisher:
                 record.value,
                 record.key,
                 record.partition,
-                headers=record.headers or None,
+                headers=list(record.headers) if record.headers else None,
             )
             for record in records
         ]

@@ -19,6 +19,7 @@ HEADER_ATTEMPT = "retry-attempt"
 HEADER_FIRST_SEEN = "retry-first-seen"
 HEADER_NOT_BEFORE = "retry-not-before"
 HEADER_REASON = "retry-reason"
+HEADER_NULL_KEY = "null-key"
 RETRY_HEADERS = frozenset(
     {HEADER_ORIGIN, HEADER_ATTEMPT, HEADER_FIRST_SEEN, HEADER_NOT_BEFORE, HEADER_REASON}
 )

@@ -42,6 +42,7 @@ Hook = Callable[[], Awaitable[None]]
 
 PROBE_INTERVAL_S = 1.0
 CLOCK_CHECK_INTERVAL_S = 60.0
+TOPICS_GRACE_S = 5.0
 MAX_CLOCK_OFFSET_S = 2.0
 WINDOW_FETCH_BYTES = 262_144
 """A paused partition throws its fetched records away (aiokafka): keep that little."""
@@ -311,7 +312,15 @@ class Service:
                 await self.clock.sleep(backoff_s(tries))
 
     async def _check_topics(self) -> None:
-        await check_topics(self.settings, self._needs.values())
+        """Check, and look again for a while: the command that makes the topics may have only just ended."""
+        deadline = self.clock.monotonic() + TOPICS_GRACE_S
+        while True:
+            try:
+                return await check_topics(self.settings, self._needs.values())
+            except Misconfigured:
+                if self.clock.monotonic() > deadline:
+                    raise
+                await self.clock.sleep(0.5)
 
     async def _check_mongo(self) -> None:
         if self._mongo is not None:

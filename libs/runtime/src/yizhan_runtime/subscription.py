@@ -105,7 +105,8 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._subscription = subscription
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        await self._subscription.on_revoked(revoked)
+        if revoked:
+            await self._subscription.on_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         await self._subscription.on_assigned(assigned)

@@ -43,6 +43,7 @@ class TableReader:
     async def start(self) -> None:
         """Read all there is. Raises Retryable while Kafka is away or slow."""
         consumer = AIOKafkaConsumer(
+            self._settings.namespace + self._topic,  # without a group: all partitions are ours
             **connection(self._settings),
             group_id=None,
             enable_auto_commit=False,
@@ -60,9 +61,7 @@ class TableReader:
         self._consumer = consumer
 
     async def _catch_up(self, consumer: AIOKafkaConsumer) -> None:
-        name = self._settings.namespace + self._topic
-        tps = [TopicPartition(name, p) for p in sorted(consumer.partitions_for_topic(name) or {0})]
-        consumer.assign(tps)
+        tps = consumer.assignment()
         ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
         await consumer.seek_to_beginning(*tps)
         while True:
