@@ -1,0 +1,1 @@
+"""What implements ingest's ports on real things."""

@@ -1,0 +1,125 @@
+"""Ingest's database: ``inputs`` (what made a message) and ``marks`` (what a shipment is judged by).
+
+Append-only. A document is inserted once under an ``_id`` that its content determines. ``inputs``
+costs one secondary index, on the message id: it serves the lookup by id and, since ids sort by
+time, retention too.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from ingest.ports import Input, Mark
+from yizhan_contracts.events import MessageAccepted
+from yizhan_runtime.mongo import Document, Index, Mongo
+
+INPUTS = "inputs"
+MARKS = "marks"
+_DONE = ".done"
+
+MARKS_KEPT_S = 90 * 86_400
+"""Longer than shipments travel; without its mark a very late milestone is told, no more."""
+
+
+class MongoInputs:
+    """Implements ``ports.Inputs``."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def ensure_indexes(self) -> None:
+        """Create what the queries need."""
+        await self._mongo.ensure_indexes(
+            INPUTS, [Index((("message_id", 1),), partial=_HAS_MESSAGE)]
+        )
+
+    async def find(self, input_ids: Collection[str]) -> Mapping[str, Input]:
+        if not input_ids:
+            return {}
+        found = await self._mongo.find_by_ids(INPUTS, input_ids)
+        return {input_id: _input_of(document) for input_id, document in found.items()}
+
+    async def add(self, inputs: Sequence[Input]) -> Collection[str]:
+        return await self._mongo.insert_new(INPUTS, [_document_of(item) for item in inputs])
+
+    async def add_done(self, input_ids: Sequence[str]) -> None:
+        await self._mongo.insert_new(INPUTS, [{"_id": input_id + _DONE} for input_id in input_ids])
+
+    async def find_done(self, input_ids: Collection[str]) -> Collection[str]:
+        wanted = [input_id + _DONE for input_id in input_ids]
+        found = await self._mongo.find_by_ids(INPUTS, wanted, ["_id"])
+        return {document_id.removesuffix(_DONE) for document_id in found}
+
+    async def find_message(self, message_id: str) -> Input | None:
+        found = await self._mongo.find(INPUTS, {"message_id": message_id}, limit=1)
+        return _input_of(found[0]) if found else None
+
+    async def drop_before(self, message_id: str, limit: int) -> int:
+        query = {"message_id": {"$lt": message_id}}
+        found = await self._mongo.find(
+            INPUTS, query, sort=[("message_id", 1)], limit=limit, fields=["_id"]
+        )
+        old = [document["_id"] for document in found]
+        # The note goes first: an input without it would only be published again, which does no
+        # harm.
+        await self._mongo.delete_by_ids(INPUTS, [input_id + _DONE for input_id in old])
+        return await self._mongo.delete_by_ids(INPUTS, old)
+
+
+class MongoMarks:
+    """Implements ``ports.Marks``."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def ensure_indexes(self) -> None:
+        """Create what ages marks out."""
+        await self._mongo.ensure_indexes(
+            MARKS, [Index((("set_at", 1),), expire_after_s=MARKS_KEPT_S)]
+        )
+
+    async def find(self, mark_ids: Collection[str]) -> Mapping[str, Mark]:
+        if not mark_ids:
+            return {}
+        found = await self._mongo.find_by_ids(MARKS, mark_ids)
+        return {mark_id: _mark_of(document) for mark_id, document in found.items()}
+
+    async def add(self, marks: Sequence[Mark]) -> Collection[str]:
+        return await self._mongo.insert_new(MARKS, [_document_of_mark(mark) for mark in marks])
+
+
+_HAS_MESSAGE = {"message_id": {"$exists": True}}
+
+
+def _document_of(item: Input) -> Document:
+    document: Document = {
+        "_id": item.input_id,
+        "message_id": item.message.message_id,
+        "message": item.message.model_dump_json(),
+        "begun_at": item.begun_at,
+    }
+    if item.body_hash:
+        document["body_hash"] = item.body_hash
+    return document
+
+
+def _input_of(document: Document) -> Input:
+    begun_at: datetime = document["begun_at"]
+    return Input(
+        document["_id"],
+        MessageAccepted.model_validate_json(document["message"]),
+        begun_at,
+        document.get("body_hash", ""),
+    )
+
+
+def _mark_of(document: Document) -> Mark:
+    return Mark(document["_id"], document["owner"], document["occurred_at"], document["set_at"])
+
+
+def _document_of_mark(mark: Mark) -> Document:
+    return {
+        "_id": mark.mark_id,
+        "owner": mark.owner,
+        "occurred_at": mark.occurred_at,
+        "set_at": mark.set_at,
+    }

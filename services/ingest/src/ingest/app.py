@@ -1,0 +1,108 @@
+"""Composition of ingest: the only file that constructs things."""
+
+import secrets
+from collections.abc import Collection
+from datetime import timedelta
+from enum import StrEnum
+
+from ingest.adapters.catalogue_file import load_catalogue
+from ingest.adapters.mongo import MongoInputs, MongoMarks
+from ingest.events.service import TakeShipmentEvents
+from ingest.handlers import ShipmentHandler
+from ingest.metrics import IngestMetrics
+from ingest.ports import Catalogue, Inputs
+from ingest.requests.api import Api
+from ingest.requests.service import AcceptRequests, Limits
+from ingest.retention import forget_old_inputs
+from ingest.settings import IngestSettings
+from yizhan_contracts.ids import RandomBits
+from yizhan_contracts.topics import MESSAGE_ACCEPTED, SHIPMENT_ANSWERED
+from yizhan_contracts.topics import Service as Name
+from yizhan_runtime.aside import SetAside
+from yizhan_runtime.clock import Clock, SystemClock
+from yizhan_runtime.service import Service
+
+
+class Role(StrEnum):
+    """What a process does: apart where they would disturb each other."""
+
+    API = "api"
+    EVENTS = "events"
+
+
+ALL = frozenset(Role)
+
+
+def build(
+    settings: IngestSettings | None = None,
+    *,
+    roles: Collection[Role] = ALL,
+    clock: Clock | None = None,
+    random_bits: RandomBits = secrets.randbits,
+) -> Service:
+    """Compose ingest. Raises BadCatalogue when the accounts file is wrong."""
+    settings = settings or IngestSettings()
+    catalogue = load_catalogue(settings.ingest_accounts_file)
+    service = Service(Name.INGEST, settings, clock=clock or SystemClock())
+    service.needs(MESSAGE_ACCEPTED)
+    metrics = IngestMetrics(service.registry)
+    inputs = MongoInputs(service.mongo())
+    service.on_start(inputs.ensure_indexes)
+    if Role.API in roles:
+        _add_api(service, settings, catalogue, inputs, metrics, random_bits)
+    if Role.EVENTS in roles:
+        _add_events(service, settings, catalogue, inputs, metrics, random_bits)
+        kept = timedelta(hours=settings.ingest_inputs_kept_h)
+        service.background("retention", lambda: forget_old_inputs(inputs, service.clock, kept))
+    return service
+
+
+def _add_api(
+    service: Service,
+    settings: IngestSettings,
+    catalogue: Catalogue,
+    inputs: Inputs,
+    metrics: IngestMetrics,
+    random_bits: RandomBits,
+) -> None:
+    limits = Limits(
+        settings.ingest_request_timeout_s,
+        settings.ingest_round_requests,
+        settings.ingest_waiting_requests,
+    )
+    requests = AcceptRequests(
+        inputs,
+        service.publisher,
+        clock=service.clock,
+        random_bits=random_bits,
+        metrics=metrics,
+        limits=limits,
+    )
+    api = Api(catalogue, requests, metrics, service.clock, settings.ingest_body_bytes)
+    api.mount(service.http)
+    service.background("requests", requests.collector.run)
+
+
+def _add_events(
+    service: Service,
+    settings: IngestSettings,
+    catalogue: Catalogue,
+    inputs: Inputs,
+    metrics: IngestMetrics,
+    random_bits: RandomBits,
+) -> None:
+    service.needs([SHIPMENT_ANSWERED])
+    marks = MongoMarks(service.mongo())
+    service.on_start(marks.ensure_indexes)
+    use_case = TakeShipmentEvents(
+        catalogue,
+        inputs,
+        marks,
+        service.publisher,
+        clock=service.clock,
+        random_bits=random_bits,
+        metrics=metrics,
+    )
+    set_aside = SetAside(Name.INGEST, service.publisher, service.clock)
+    route = ShipmentHandler(use_case, set_aside).route()
+    service.consume_batches(Name.INGEST, [route], max_records=settings.ingest_batch_records)

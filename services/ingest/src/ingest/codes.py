@@ -1,0 +1,122 @@
+"""Every code that ingest answers with, and what its reader can do about it.
+
+A code is for programs and never changes its meaning; the sentence is for people. Both ways in
+(events and requests) use the same codes, so that one table in the README explains all of them.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why something was not accepted, or not as asked."""
+
+    # The recipient's number
+    NUMBER_COUNTRY_CODE_MISSING = "number-country-code-missing"
+    NUMBER_FORMAT = "number-format"
+    NUMBER_COUNTRY_UNKNOWN = "number-country-unknown"
+    NUMBER_TOO_SHORT = "number-too-short"
+    NUMBER_TOO_LONG = "number-too-long"
+    NUMBER_INVALID = "number-invalid"
+    NUMBER_NOT_MOBILE = "number-not-mobile"
+    # The account and its templates
+    ACCOUNT_UNKNOWN = "account-unknown"
+    ACCOUNT_NOT_VERIFIED = "account-not-verified"
+    TEMPLATE_UNKNOWN = "template-unknown"
+    TEMPLATE_NOT_APPROVED = "template-not-approved"
+    VARIABLE_MISSING = "variable-missing"
+    VARIABLE_UNKNOWN = "variable-unknown"
+    VARIABLE_TOO_LONG = "variable-too-long"
+    VARIABLE_INVALID = "variable-invalid"
+    # Shipment events
+    MALFORMED = "malformed"
+    TYPE_UNKNOWN = "type-unknown"
+    RECIPIENT_MALFORMED = "recipient-malformed"
+    RECIPIENT_REPEATED = "recipient-repeated"
+    MILESTONE_UNKNOWN = "milestone-unknown"
+    NO_RULE = "no-rule"
+    NOT_HAPPENED = "not-happened"
+    TOO_OLD = "too-old"
+    SUPERSEDED = "superseded"
+    ALREADY_NOTIFIED = "already-notified"
+    PARTLY_ACCEPTED = "partly-accepted"
+    NONE_ACCEPTED = "none-accepted"
+    # Requests
+    UNAUTHENTICATED = "unauthenticated"
+    SCOPE_MISSING = "scope-missing"
+    JSON_MALFORMED = "json-malformed"
+    FIELD_INVALID = "field-invalid"
+    BODY_TOO_LARGE = "body-too-large"
+    MEDIA_TYPE_UNSUPPORTED = "media-type-unsupported"
+    IDEMPOTENCY_KEY_INVALID = "idempotency-key-invalid"
+    IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
+    REQUEST_IN_FLIGHT = "request-in-flight"
+    MESSAGE_NOT_FOUND = "message-not-found"
+    ROUTE_NOT_FOUND = "route-not-found"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    BUSY = "busy"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+WHAT_TO_DO: dict[Code, str] = {
+    Code.NUMBER_COUNTRY_CODE_MISSING: "Write the number with + (or 00) and its country code.",
+    Code.NUMBER_FORMAT: "Write + and digits; spaces, dots, hyphens and brackets are ignored.",
+    Code.NUMBER_COUNTRY_UNKNOWN: "No country has this country code: correct it.",
+    Code.NUMBER_TOO_SHORT: "The number is too short for its country: digits are missing.",
+    Code.NUMBER_TOO_LONG: "The number is too long for its country: it has digits too many.",
+    Code.NUMBER_INVALID: "The country assigns no such number: correct it.",
+    Code.NUMBER_NOT_MOBILE: "This number takes no SMS: give a mobile number.",
+    Code.ACCOUNT_UNKNOWN: "There is no such account: correct account_id.",
+    Code.ACCOUNT_NOT_VERIFIED: "Only a verified account may send: ask for its verification.",
+    Code.TEMPLATE_UNKNOWN: "The account has no such template or version: correct or register it.",
+    Code.TEMPLATE_NOT_APPROVED: "Only an approved template may be sent: wait for its review.",
+    Code.VARIABLE_MISSING: "Give a value for every variable of the template.",
+    Code.VARIABLE_UNKNOWN: "The template has no such variable: leave it out or correct its name.",
+    Code.VARIABLE_TOO_LONG: "Shorten the value: nothing is cut off for you.",
+    Code.VARIABLE_INVALID: "Write the value as the template's variable asks, on one line.",
+    Code.MALFORMED: "Correct the record's form; its bytes are kept in ingest.dlq.",
+    Code.TYPE_UNKNOWN: "Only events whose type is or ends in .shipment.updated.v1 are taken here.",
+    Code.RECIPIENT_MALFORMED: "Correct this recipient and send the event with a new revision.",
+    Code.RECIPIENT_REPEATED: "Nothing: this number already gets the event's message.",
+    Code.MILESTONE_UNKNOWN: "Use one of the milestones; others notify nobody.",
+    Code.NO_RULE: "Nothing; or give the account a rule for this milestone.",
+    Code.NOT_HAPPENED: "Nothing: only actual milestones notify, not planned or estimated ones.",
+    Code.TOO_OLD: "Nothing; or raise the rule's max_age_s. The event came too late to be news.",
+    Code.SUPERSEDED: "Nothing: the shipment is further on, its recipient knows more already.",
+    Code.ALREADY_NOTIFIED: "Nothing: this rule notifies once per shipment, and it did.",
+    Code.PARTLY_ACCEPTED: "See the recipients: some were accepted, some were not.",
+    Code.NONE_ACCEPTED: "See the recipients: none was accepted, for different reasons.",
+    Code.UNAUTHENTICATED: "Send Authorization: Bearer <key>.<secret> of a live key.",
+    Code.SCOPE_MISSING: "Use a key that has the scope that this route needs.",
+    Code.JSON_MALFORMED: "Send one JSON object in UTF-8.",
+    Code.FIELD_INVALID: "Correct the field that is named.",
+    Code.BODY_TOO_LARGE: "Send a smaller body: one message is far below the limit.",
+    Code.MEDIA_TYPE_UNSUPPORTED: "Send Content-Type: application/json.",
+    Code.IDEMPOTENCY_KEY_INVALID: "Use 1 to 255 printable ASCII characters, a UUID for instance.",
+    Code.IDEMPOTENCY_KEY_REUSED: "This key was used with another body: draw a new key.",
+    Code.REQUEST_IN_FLIGHT: "The first request with this key is not done: repeat a little later.",
+    Code.MESSAGE_NOT_FOUND: "This account has no message of that id here.",
+    Code.ROUTE_NOT_FOUND: "There is nothing at this address: see /openapi.json.",
+    Code.METHOD_NOT_ALLOWED: "This address takes other methods: see /openapi.json.",
+    Code.BUSY: "Too many requests wait: repeat a little later.",
+    Code.UNAVAILABLE: "Repeat with the same Idempotency-Key: nothing is ever sent twice that way.",
+    Code.INTERNAL: "Repeat with the same Idempotency-Key; if it stays, tell the operators.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One thing that is wrong: its code, where, and how. Never holds a number or a value."""
+
+    code: Code
+    field: str = ""
+    detail: str = ""
+
+    @property
+    def what_to_do(self) -> str:
+        return WHAT_TO_DO[self.code]
+
+    def __str__(self) -> str:
+        """Join what is wrong and what to do: the ``detail`` of an answer."""
+        return f"{self.detail} {self.what_to_do}" if self.detail else self.what_to_do

@@ -1,0 +1,1 @@
+"""Shipment events: read, judged by the account's rules, answered one by one."""

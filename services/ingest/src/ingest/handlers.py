@@ -1,0 +1,55 @@
+"""Records of ``shipment.updated`` to the use case. No logic."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from ingest.events.parsing import ShipmentEvent, Unreadable, read
+from ingest.events.service import Arrival, TakeShipmentEvents
+from yizhan_contracts.topics import SHIPMENT_UPDATED
+from yizhan_runtime.aside import Aside, SetAside
+from yizhan_runtime.batch import BatchRoute
+from yizhan_runtime.logs import get_logger
+from yizhan_runtime.records import Parked, Record
+
+log = get_logger(__name__)
+
+Read = ShipmentEvent | Unreadable
+
+
+class ShipmentHandler:
+    """Takes batches of shipment events, readable or not: each gets an answer.
+
+    What cannot be read goes to the DLQ from here, after its answer, instead of from the consumer:
+    the consumer sets poison aside before anybody could answer it.
+    """
+
+    def __init__(self, use_case: TakeShipmentEvents, set_aside: SetAside) -> None:
+        self._use_case = use_case
+        self._set_aside = set_aside
+
+    def route(self) -> BatchRoute[Read]:
+        """Declare what is read, how, and by whom."""
+        return BatchRoute((SHIPMENT_UPDATED.name,), read, self.on_shipment_updated, foreign=True)
+
+    async def on_shipment_updated(self, records: Sequence[Record[Read]]) -> Sequence[Parked]:
+        """Take a batch; when this returns, all of it is durable."""
+        await self._use_case.take(
+            [Arrival(record.raw.origin, _arrived_at(record), record.event) for record in records]
+        )
+        await self._set_aside.put([aside for record in records for aside in _poison(record)])
+        return ()
+
+
+def _arrived_at(record: Record[Read]) -> datetime:
+    return datetime.fromtimestamp(record.raw.timestamp_ms / 1000, UTC)
+
+
+def _poison(record: Record[Read]) -> Sequence[Aside]:
+    event = record.event
+    if isinstance(event, ShipmentEvent) or not event.is_poison:
+        return ()
+    log.warning(
+        "poison",
+        extra={"origin": record.raw.origin, "code": event.code, "detail": event.detail},
+    )
+    return (Aside(record.raw, event.code, event.detail),)

@@ -1,0 +1,71 @@
+"""Every metric of ingest: name, labels, buckets, one sentence each. Labels are bounded sets."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from yizhan_contracts.events import Lane, OriginKind, ShipmentAnswered
+
+_REQUEST_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class IngestMetrics:
+    """What ingest counts beside the runtime's own metrics."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._events = Counter(
+            "yizhan_ingest_events_total",
+            "Shipment events answered, by how they came, answer and code.",
+            ["mode", "answer", "code"],
+            registry=registry,
+        )
+        self._recipients = Counter(
+            "yizhan_ingest_recipients_total",
+            "Recipients of shipment events, by answer and code.",
+            ["answer", "code"],
+            registry=registry,
+        )
+        self._messages = Counter(
+            "yizhan_ingest_messages_total",
+            "Messages published as accepted, by what made them; repeats are those published again.",
+            ["origin", "lane", "repeat"],
+            registry=registry,
+        )
+        self._requests = Histogram(
+            "yizhan_ingest_request_seconds",
+            "Time from a request's head to its answer.",
+            ["route", "status"],
+            buckets=_REQUEST_S,
+            registry=registry,
+        )
+        self._refusals = Counter(
+            "yizhan_ingest_request_refusals_total",
+            "Requests refused, by code.",
+            ["code"],
+            registry=registry,
+        )
+        self._round_size = Histogram(
+            "yizhan_ingest_round_requests",
+            "Requests that were stored and published together.",
+            buckets=(1, 2, 5, 10, 20, 50, 100),
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "yizhan_ingest_waiting_requests", "Requests that wait for a round.", registry=registry
+        )
+
+    def record_event(self, mode: str, answer: ShipmentAnswered) -> None:
+        self._events.labels(mode, answer.answer, answer.code).inc()
+        for message in answer.messages:
+            self._recipients.labels(message.answer, message.code).inc()
+
+    def record_message(self, origin: OriginKind, lane: Lane, *, is_repeat: bool) -> None:
+        self._messages.labels(origin, lane, "yes" if is_repeat else "no").inc()
+
+    def record_request(self, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(route, str(status)).observe(seconds)
+
+    def record_refusal(self, code: str) -> None:
+        self._refusals.labels(code).inc()
+
+    def record_round(self, requests: int, waiting: int) -> None:
+        self._round_size.observe(requests)
+        self._waiting.set(waiting)

@@ -1,0 +1,77 @@
+"""Texts: which language of a template, whether its values may be filled in, and the filling."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from ingest.codes import Code, Refusal
+
+PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]{0,39})\}")
+MAX_VALUE = 80
+"""Requirement 6. Characters as chargingNum counts them: UTF-16 code units."""
+
+_TRADITIONAL = frozenset({"tw", "hk", "mo"})
+# Line breaks and other controls, and the marks that reorder text on the screen.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class BadText(ValueError):
+    """A text with braces that are no placeholder."""
+
+
+@lru_cache(maxsize=4096)
+def pieces(text: str) -> tuple[tuple[str, str], ...]:
+    """Cut a text into (literal, variable after it); the last variable is "". Raises BadText."""
+    parts = PLACEHOLDER.split(text)
+    literals, names = parts[::2], [*parts[1::2], ""]
+    if any("{" in literal or "}" in literal for literal in literals):
+        raise BadText("a brace outside {name}; names are lower-case letters, digits and _")
+    return tuple(zip(literals, names, strict=True))
+
+
+def variables_of(text: str) -> frozenset[str]:
+    """Name the variables that a text needs. Raises BadText."""
+    return frozenset(name for _, name in pieces(text) if name)
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Put the values in. Every variable must be there: the caller has checked them."""
+    return "".join(literal + values[name] if name else literal for literal, name in pieces(text))
+
+
+def units(text: str) -> int:
+    """Count UTF-16 code units: an emoji is two, as the carriers' charging counts it."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def check_value(
+    name: str, value: str, max_length: int, pattern: re.Pattern[str] | None
+) -> Refusal | None:
+    """Say what is wrong with a variable's value, if anything. The value itself stays out of it."""
+    field = f"variables.{name}"
+    if units(value) > max_length:
+        return Refusal(Code.VARIABLE_TOO_LONG, field, f"{name}: over {max_length} characters.")
+    if not value.strip() or _CONTROL.search(value):
+        return Refusal(Code.VARIABLE_INVALID, field, f"{name}: empty, or holds control characters.")
+    if pattern is not None and pattern.fullmatch(value) is None:
+        return Refusal(Code.VARIABLE_INVALID, field, f"{name}: does not match its pattern.")
+    return None
+
+
+def choose_language(available: Iterable[str], wanted: str | None, default: str) -> str:
+    """Choose zh-Hant before zh before the account's default, among lower-case tags."""
+    tags = available if isinstance(available, (dict, frozenset)) else frozenset(available)
+    for tag in (*language_chain(wanted or ""), *language_chain(default)):
+        if tag in tags:
+            return tag
+    raise LookupError("the catalogue gives every template its account's default language")
+
+
+@lru_cache(maxsize=4096)
+def language_chain(tag: str) -> tuple[str, ...]:
+    """Give a BCP 47 tag and what stands behind it: zh-Hant-TW, zh-Hant, zh. Lower case."""
+    parts = [part for part in tag.strip().lower().replace("_", "-").split("-") if part]
+    chain = ["-".join(parts[:end]) for end in range(len(parts), 0, -1)]
+    if parts[:1] == ["zh"] and "hant" not in parts and _TRADITIONAL & set(parts[1:]):
+        chain.insert(-1, "zh-hant")
+    return tuple(chain)

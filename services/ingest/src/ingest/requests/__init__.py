@@ -1,0 +1,1 @@
+"""Requests over HTTP: one message each, checked, stored, published, then answered."""

@@ -1,0 +1,214 @@
+"""Accept a request: check, render, store, publish, and only then say so.
+
+Idempotency (protocol): the input is stored before it is published and noted as done after. A repeat
+of its key finds done: the same answer; another body: refused; begun just now: in flight; begun long
+ago: whoever began it is gone, the repeat takes over with the same ids. Two takers do no harm.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
+
+from ingest import composing
+from ingest.catalogue import Template
+from ingest.codes import Code, Refusal
+from ingest.composing import Draft
+from ingest.errors import RequestRefused
+from ingest.events.identity import digest
+from ingest.metrics import IngestMetrics
+from ingest.numbers import check
+from ingest.ports import Input, Inputs, Publisher
+from ingest.requests.auth import Caller
+from ingest.requests.collector import Collector, Full
+from ingest.requests.wire import SendRequest
+from yizhan_contracts import ids
+from yizhan_contracts.events import MessageAccepted, Origin, OriginKind
+from yizhan_contracts.ids import RandomBits
+from yizhan_runtime.clock import Clock
+from yizhan_runtime.errors import Retryable
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request on its way into a round. Without an Idempotency-Key it cannot be repeated."""
+
+    input: Input
+    is_keyed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much waits, and how long."""
+
+    request_timeout_s: float = 5.0
+    max_round: int = 100
+    max_waiting: int = 2000
+
+
+class AcceptRequests:
+    """Accepts messages. What ``accept`` returns from is in Kafka, acknowledged by all replicas."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        publisher: Publisher,
+        *,
+        clock: Clock,
+        random_bits: RandomBits,
+        metrics: IngestMetrics,
+        limits: Limits = Limits(),
+    ) -> None:
+        self._inputs = inputs
+        self._publisher = publisher
+        self._clock = clock
+        self._random_bits = random_bits
+        self._metrics = metrics
+        self._limits = limits
+        self.collector: Collector[Pending, MessageAccepted] = Collector(
+            self._round,
+            max_round=limits.max_round,
+            max_waiting=limits.max_waiting,
+            observe=metrics.record_round,
+        )
+
+    async def accept(
+        self, caller: Caller, request: SendRequest, idempotency_key: str | None
+    ) -> MessageAccepted:
+        """Accept a message, or give the one that the key stands for. Raises RequestRefused."""
+        pending = self._prepare(caller, request, idempotency_key)
+        try:
+            return await self.collector.submit(pending, self._limits.request_timeout_s)
+        except Full:
+            refusal = Refusal(Code.BUSY)
+            raise RequestRefused(503, [refusal], retry_after_s=1) from None
+        except (TimeoutError, Retryable) as error:
+            raise self._unavailable() from error
+
+    async def find(self, caller: Caller, message_id: str) -> MessageAccepted:
+        """Find a message of the caller's account. Raises RequestRefused."""
+        try:
+            found = await self._inputs.find_message(message_id)
+        except Retryable as error:
+            raise self._unavailable() from error
+        if found is None or found.message.account_id != caller.account.id:
+            raise RequestRefused.of(404, Code.MESSAGE_NOT_FOUND, "message_id")
+        return found.message
+
+    def _unavailable(self) -> RequestRefused:
+        # By then the first try is old enough to be taken over: earlier, the key would be in flight.
+        wait_s = ceil(self._limits.request_timeout_s)
+        return RequestRefused(503, [Refusal(Code.UNAVAILABLE)], retry_after_s=wait_s)
+
+    def _prepare(self, caller: Caller, request: SendRequest, key: str | None) -> Pending:
+        now = self._clock.now()
+        draft = make_draft(caller, request, now)
+        now_ms = int(now.timestamp() * 1000)
+        message_id = ids.new_message_id(draft.number.e164, now_ms, self._random_bits)
+        message = composing.compose(draft, message_id, now)
+        if key is None:
+            return Pending(Input(message_id, message, now), is_keyed=False)
+        input_id = digest("request", caller.account.id, key)
+        return Pending(Input(input_id, message, now, body_hash(request)), is_keyed=True)
+
+    async def _round(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
+        """Store, publish and note what waits, all at once; give each its message or its refusal."""
+        leaders = {item.input.input_id: item for item in reversed(pending)}
+        existing = await self._inputs.add([leader.input for leader in leaders.values()])
+        told, due = await self._repeats([p.input for p in pending if p.input.input_id in existing])
+        first = {name: p.input for name, p in leaders.items() if name not in existing}
+        publish = {**first, **due}
+        await self._publisher.publish([item.message for item in publish.values()])
+        await self._inputs.add_done([name for name in publish if leaders[name].is_keyed])
+        self._count(first.values(), is_repeat=False)
+        self._count(due.values(), is_repeat=True)
+        outcomes = {**told, **publish}
+        return [_outcome(item.input, outcomes[item.input.input_id]) for item in pending]
+
+    async def _repeats(
+        self, repeats: Sequence[Input]
+    ) -> tuple[dict[str, Input | RequestRefused], dict[str, Input]]:
+        """Sort inputs that were there already: those that are only told, and those taken over."""
+        if not repeats:
+            return {}, {}
+        names = {item.input_id for item in repeats}
+        stored, done = await self._inputs.find(names), await self._inputs.find_done(names)
+        asked = {(item.input_id, item.body_hash) for item in repeats}
+        told: dict[str, Input | RequestRefused] = {}
+        due: dict[str, Input] = {}
+        for name in names:
+            first = stored.get(name)
+            if first is None or (name not in done and self._is_young(first)):
+                told[name] = RequestRefused(409, [_IN_FLIGHT], retry_after_s=1)
+            elif name in done or (name, first.body_hash) not in asked:
+                told[name] = first
+            else:
+                due[name] = first
+        return told, due
+
+    def _is_young(self, first: Input) -> bool:
+        age = self._clock.now() - first.begun_at
+        return age < timedelta(seconds=self._limits.request_timeout_s)
+
+    def _count(self, inputs: Iterable[Input], *, is_repeat: bool) -> None:
+        for item in inputs:
+            self._metrics.record_message(OriginKind.API, item.message.lane, is_repeat=is_repeat)
+
+
+_KEY = "Idempotency-Key"
+_IN_FLIGHT = Refusal(Code.REQUEST_IN_FLIGHT, _KEY)
+
+
+def _outcome(mine: Input, outcome: Input | RequestRefused) -> MessageAccepted | Exception:
+    if isinstance(outcome, RequestRefused):
+        return outcome
+    if outcome.body_hash != mine.body_hash:
+        return RequestRefused.of(422, Code.IDEMPOTENCY_KEY_REUSED, _KEY)
+    return outcome.message
+
+
+def body_hash(request: SendRequest) -> str:
+    """Hash what a request says, not how it is written: key order and white space do not matter."""
+    plain = request.model_dump(mode="json", exclude_none=True)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def make_draft(caller: Caller, request: SendRequest, now: datetime) -> Draft:
+    """Check a request against the account. Raises RequestRefused with everything that is wrong."""
+    account = caller.account
+    template = account.template(request.template, request.version)
+    unusable = composing.usable(account, template)
+    if unusable is not None and unusable.code is Code.ACCOUNT_NOT_VERIFIED:
+        raise RequestRefused(403, [unusable])
+    number = check(request.to)
+    wrong = [unusable] if unusable is not None else []
+    if isinstance(number, Refusal):
+        wrong.append(replace(number, field="to"))
+    if template is not None:
+        wrong += composing.check_values(template, request.variables)
+        wrong += _unknown_variables(template, request)
+    if wrong or template is None or isinstance(number, Refusal):
+        raise RequestRefused(422, wrong)
+    return Draft(
+        account=account,
+        template=template,
+        language=composing.choose_language(account, template, request.language),
+        values=request.variables,
+        number=number,
+        lane=request.lane,
+        sender=request.sender or account.sender,
+        validity_s=request.validity_s or account.validity_s,
+        reference=request.reference,
+        origin=Origin(kind=OriginKind.API, arrived_at=now),
+        test=caller.key.test,
+    )
+
+
+def _unknown_variables(template: Template, request: SendRequest) -> list[Refusal]:
+    unknown = sorted(request.variables.keys() - template.variables.keys())
+    return [
+        Refusal(Code.VARIABLE_UNKNOWN, f"variables.{name}", f"{template.id} has no {name}.")
+        for name in unknown
+    ]

@@ -1,0 +1,30 @@
+"""What ingest is told through its environment, beside the settings that all services share."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from yizhan_runtime.settings import RuntimeSettings
+
+
+class IngestSettings(RuntimeSettings):
+    """Settings of ingest. Variables begin with ``YIZHAN_INGEST_``."""
+
+    ingest_accounts_file: Path = Path("deploy/config/accounts.yaml")
+    """Accounts, keys, templates and rules: one YAML file, read at start."""
+
+    ingest_batch_records: int = Field(default=500, ge=1, le=5000)
+    """Shipment events that are judged, stored and published together, at most."""
+
+    ingest_request_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """How long a request waits for Kafka and MongoDB before it is answered 503. A repeat of an
+    Idempotency-Key takes over from a first request that is older than this."""
+    ingest_round_requests: int = Field(default=100, ge=1, le=1000)
+    """Requests that are stored and published together, at most."""
+    ingest_waiting_requests: int = Field(default=2000, ge=1)
+    """Requests that may wait for their round; more are answered 503 at once."""
+    ingest_body_bytes: int = Field(default=65_536, ge=1024)
+
+    ingest_inputs_kept_h: int = Field(default=11 * 24, ge=8 * 24)
+    """How long an input is remembered: the longest validity, 3 days, plus 7; and longer than
+    ``shipment.updated`` is kept, or a re-read topic would send again."""
