@@ -65,7 +65,7 @@ format: $(STAMP) ## let ruff repair what it can
 
 type: $(STAMP) ## mypy --strict over everything, tests included
 	$(VENV)/bin/mypy $(foreach d,$(PACKAGES),$(wildcard $(d)/src) \
-		$(if $(filter $(HYPHENATED),$(d)),,$(wildcard $(d)/tests))) conftest.py $(wildcard tests bench)
+		$(if $(filter $(HYPHENATED),$(d)),,$(wildcard $(d)/tests))) conftest.py .ci/hygiene.py $(wildcard tests bench)
 	@for d in $(HYPHENATED); do if [ -d $$d/tests ]; then \
 		(cd $$d && $(abspath $(VENV))/bin/mypy --config-file $(CURDIR)/pyproject.toml tests) || exit 1; \
 	fi; done
