@@ -14,6 +14,9 @@ PACKAGES = libs/contracts libs/runtime libs/telecom \
 # the tests inside these are checked from their own folder.
 HYPHENATED = services/carrier-adapter services/voice-fallback
 
+# Those of some folders that hold Python: mypy refuses the others.
+with-python = $(foreach d,$(1),$(if $(shell find $(d) -name '*.py' -print -quit 2>/dev/null),$(d)))
+
 NEEDS_SERVERS = integration or e2e or fault or docker
 
 .DEFAULT_GOAL := help
@@ -64,11 +67,10 @@ format: $(STAMP) ## let ruff repair what it can
 	$(VENV)/bin/ruff format .
 
 type: $(STAMP) ## mypy --strict over everything, tests included
-	$(VENV)/bin/mypy $(foreach d,$(PACKAGES),$(wildcard $(d)/src) \
-		$(if $(filter $(HYPHENATED),$(d)),,$(wildcard $(d)/tests))) conftest.py .ci/hygiene.py $(wildcard tests bench)
-	@for d in $(HYPHENATED); do if [ -d $$d/tests ]; then \
-		(cd $$d && $(abspath $(VENV))/bin/mypy --config-file $(CURDIR)/pyproject.toml tests) || exit 1; \
-	fi; done
+	$(VENV)/bin/mypy conftest.py .ci/hygiene.py $(call with-python,$(PACKAGES:%=%/src) \
+		$(patsubst %,%/tests,$(filter-out $(HYPHENATED),$(PACKAGES))) tests bench)
+	@for d in $(call with-python,$(HYPHENATED:%=%/tests)); do (cd $$d/.. && \
+		$(abspath $(VENV))/bin/mypy --config-file $(CURDIR)/pyproject.toml tests) || exit 1; done
 
 check: lint type test ## lint + type + test
 
