@@ -1,0 +1,247 @@
+"""The ledger's use cases: write down what a record says, look at what is known, do what follows.
+
+At-least-once, idempotent: every step may be repeated or interrupted. The order is always the same,
+and the guarantees rest on it: write one's own documents, then look for the others', then settle or
+ask, then publish; the caller commits after that.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from receipts.ledger import documents as docs
+from receipts.ledger.consequences import Consequences, Decided, SettledBy, Story
+from receipts.ledger.decisions import decide
+from receipts.ledger.deliveries import Deliveries
+from receipts.ledger.documents import Document
+from receipts.ledger.facts import Accepted, Kind
+from receipts.ledger.ports import LedgerStore
+from receipts.ledger.story import fold
+from receipts.metrics import Metrics, Receipt
+from yizhan_contracts.events import (
+    AttemptFinished,
+    AttemptOutcome,
+    MessageAccepted,
+    ReceiptReceived,
+    ReceiptState,
+    VoiceFinished,
+)
+from yizhan_contracts.reasons import Reason
+from yizhan_runtime import Clock
+
+_FINAL_STATES = frozenset({ReceiptState.DELIVERED, ReceiptState.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long things may take."""
+
+    submit_timeout_s: float = 10.0
+    settle_margin_s: float = 10.0
+    default_receipt_timeout_s: float = 14_400.0
+    match_within_s: float = 7 * 86_400.0
+    """Carriers use their ids again: a receipt and its attempt are never further apart than this."""
+
+
+class Ledger:
+    """Keeps the facts and settles messages. Two of these may work on one message at a time."""
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        consequences: Consequences,
+        clock: Clock,
+        metrics: Metrics,
+        deliveries: Deliveries,
+        terms: Terms,
+    ) -> None:
+        self._store = store
+        self._consequences = consequences
+        self._clock = clock
+        self._metrics = metrics
+        self._deliveries = deliveries
+        self._terms = terms
+
+    async def record_accepted(self, messages: Sequence[tuple[MessageAccepted, bytes]]) -> None:
+        """Keep accepted messages; settle those whose facts came first."""
+        now = self._clock.now()
+        new = {
+            event.message_id: docs.message_document(event, raw, self._check_at(event, now))
+            for event, raw in messages
+        }
+        await self._store.insert_messages(list(new.values()))
+        accepted = {message_id: docs.accepted_of(new[message_id]) for message_id in new}
+        stories = await self._look(accepted, accepted)
+        await self._follow(
+            story for story in stories.values() if story.state.attempts or story.settled
+        )
+
+    def _check_at(self, event: MessageAccepted, now: datetime) -> datetime:
+        """Give the earliest last deadline, but none that the sweeper's cursor may have passed."""
+        margin = timedelta(seconds=self._terms.settle_margin_s)
+        submit_timeout = timedelta(seconds=self._terms.submit_timeout_s)
+        return max(event.valid_until + submit_timeout + margin, now + margin)
+
+    async def record_attempts(self, events: Sequence[AttemptFinished]) -> None:
+        """Keep how attempts ended, and match the receipts that came before."""
+        now, timeout_s = self._clock.now(), self._terms.default_receipt_timeout_s
+        new = {
+            document["_id"]: document
+            for event in events
+            if event.outcome is not AttemptOutcome.RELEASED
+            for document in (docs.attempt_fact(event, now, timeout_s),)
+        }
+        existing = await self._insert_facts(new)
+        submitted = [fact for fact in new.values() if "carrier_key" in fact]
+        early = await self._match_early(submitted, now)
+        # A submitted attempt settles nothing. One that was there already may be a repeat, whose
+        # first reader died after it had matched a receipt: it is followed up like the others.
+        to_follow = {
+            fact["message_id"]
+            for fact_id, fact in new.items()
+            if fact["kind"] != Kind.SUBMITTED or fact_id in existing
+        }
+        await self._follow_all(to_follow | early.message_ids)
+        await self._store.remove_early(early.ids)
+
+    async def record_receipts(self, events: Sequence[ReceiptReceived]) -> None:
+        """Keep receipts. One that does not name its attempt is kept first and matched second."""
+        now = self._clock.now()
+        told = {
+            fact["_id"]: fact
+            for event in events
+            if event.attempt_id is not None
+            for fact in (docs.receipt_fact(event, event.attempt_id),)
+        }
+        self._metrics.record_receipts(Receipt.KNOWN, len(told))
+        early = await self._keep_early([e for e in events if e.attempt_id is None], now)
+        facts = told | early.facts
+        existing = await self._insert_facts(facts)
+        final = {f["message_id"] for f in facts.values() if f["state"] in _FINAL_STATES}
+        stories = await self._follow_all(final)
+        self._count_deliveries((f for i, f in facts.items() if i not in existing), stories)
+        await self._store.remove_early(early.ids)
+
+    async def record_calls(self, events: Sequence[VoiceFinished]) -> None:
+        """Keep what became of calls."""
+        new = {fact["_id"]: fact for fact in map(docs.call_fact, events)}
+        await self._insert_facts(new)
+        await self._follow_all({fact["message_id"] for fact in new.values()})
+
+    async def _keep_early(self, events: Sequence[ReceiptReceived], now: datetime) -> "_Matched":
+        """Write receipts down, then look for attempts: whoever comes second sees the other."""
+        early = {
+            document["_id"]: document for e in events for document in (docs.early_document(e, now),)
+        }
+        if not early:
+            return _Matched({}, ())
+        await self._store.insert_early(list(early.values()))
+        keys = {document["carrier_key"] for document in early.values()}
+        submitted = await self._store.submitted_under(keys, self._match_since(now))
+        matched = _Matched.of(
+            (document, submitted[document["carrier_key"]])
+            for document in early.values()
+            if document["carrier_key"] in submitted
+        )
+        self._metrics.record_receipts(Receipt.MATCHED, len(matched.ids))
+        self._metrics.record_receipts(Receipt.EARLY, len(early) - len(matched.ids))
+        return matched
+
+    async def _match_early(self, submitted: Sequence[Document], now: datetime) -> "_Matched":
+        """Find the receipts that came before these attempts, and write them down as their facts."""
+        by_key = {fact["carrier_key"]: fact for fact in submitted}
+        if not by_key:
+            return _Matched({}, ())
+        found = await self._store.early_under(by_key, self._match_since(now))
+        matched = _Matched.of((early, by_key[early["carrier_key"]]) for early in found)
+        if matched.facts:
+            self._metrics.record_receipts(Receipt.MATCHED, len(matched.ids))
+            await self._insert_facts(matched.facts)
+        return matched
+
+    def _match_since(self, now: datetime) -> datetime:
+        return now - timedelta(seconds=self._terms.match_within_s)
+
+    async def _insert_facts(self, new: Mapping[str, Document]) -> set[str]:
+        existing = await self._store.insert_facts(list(new.values()))
+        self._metrics.record_facts(
+            (fact["kind"] for fact_id, fact in new.items() if fact_id not in existing), are_new=True
+        )
+        self._metrics.record_facts((new[fact_id]["kind"] for fact_id in existing), are_new=False)
+        return existing
+
+    def _count_deliveries(self, new: Iterable[Document], stories: Mapping[str, Story]) -> None:
+        for fact in new:
+            story = stories.get(fact["message_id"])
+            if story is None:
+                continue
+            accepted, attempt = story.state.accepted, story.state.attempts[fact["n"]]
+            handed_over_at = attempt.handed_over_at or fact["at"]
+            self._deliveries.count_receipt(
+                attempt.channel,
+                accepted.country if accepted else fact.get("country", ""),
+                fact["state"],
+                Reason(fact.get("reason", "")),
+                (fact["at"] - handed_over_at).total_seconds(),
+            )
+
+    async def look(self, message_ids: Collection[str]) -> dict[str, Story]:
+        """Give all that is known of these messages, as of now or later."""
+        return await self._look(message_ids, None)
+
+    async def _look(
+        self, message_ids: Collection[str], accepted: Mapping[str, Accepted] | None
+    ) -> dict[str, Story]:
+        if not message_ids:
+            return {}
+        known, facts, settled = await asyncio.gather(
+            self._accepted_of(message_ids, accepted),
+            self._store.facts_of(message_ids),
+            self._store.settled_of(message_ids),
+        )
+        return {
+            message_id: Story(
+                fold(known.get(message_id), facts.get(message_id, ())), settled.get(message_id)
+            )
+            for message_id in message_ids
+        }
+
+    async def _accepted_of(
+        self, message_ids: Collection[str], accepted: Mapping[str, Accepted] | None
+    ) -> Mapping[str, Accepted]:
+        return accepted if accepted is not None else await self._store.accepted_of(message_ids)
+
+    async def _follow_all(self, message_ids: Collection[str]) -> dict[str, Story]:
+        stories = await self.look(message_ids)
+        await self._follow(stories.values())
+        return stories
+
+    async def _follow(self, stories: Iterable[Story]) -> None:
+        decided = []
+        for story in stories:
+            action = decide(story.state, is_settled=story.settled is not None)
+            if action is not None and story.state.accepted is not None:
+                decided.append(Decided(story.state.accepted, story, action))
+        await self._consequences.act(decided, SettledBy.RECORD)
+
+
+class _Matched(NamedTuple):
+    """Receipts that have found their attempts: as facts, and their ids among the early ones."""
+
+    facts: dict[str, Document]
+    ids: tuple[str, ...]
+
+    @property
+    def message_ids(self) -> set[str]:
+        return {fact["message_id"] for fact in self.facts.values()}
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> "_Matched":
+        facts, ids = {}, []
+        for early, submitted in pairs:
+            fact = docs.matched_fact(early, submitted)
+            facts[fact["_id"]] = fact
+            ids.append(early["_id"])
+        return cls(facts, tuple(ids))

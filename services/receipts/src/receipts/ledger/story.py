@@ -1,0 +1,169 @@
+"""The fold: a message's state out of its facts. Pure; any order, any repetition, the same state."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from receipts.ledger.facts import OF_ATTEMPTS, Accepted, Fact, Kind
+from yizhan_contracts.events import CallOutcome, Medium, ReceiptState
+from yizhan_contracts.reasons import Reason
+
+_WEIGHTS = {Kind.RECEIPT: 3, Kind.REFUSED: 3, Kind.FAILED: 2, Kind.IN_DOUBT: 1, Kind.UNROUTABLE: 0}
+"""Whose reason explains a failure best: the carrier's own word before ours."""
+
+
+class Failure(NamedTuple):
+    """A reason for which an attempt ended badly. The greatest explains the message's failure."""
+
+    weight: int
+    n: int
+    reason: Reason
+    carrier_code: str
+    channel: str
+
+
+class Attempt(NamedTuple):
+    """What the facts say of one attempt."""
+
+    n: int
+    is_submitted: bool
+    is_in_doubt: bool
+    is_expired: bool
+    unroutable: Reason | None
+    failures: tuple[Failure, ...]
+    """All but the doubt, which only the policy can weigh."""
+    has_failed_receipt: bool
+    is_rerouted: bool
+    channel: str
+    tried: tuple[str, ...]
+    handed_over_at: datetime | None
+    due_at: datetime | None
+
+    @property
+    def is_handed_over(self) -> bool:
+        """As far as the ledger knows: a carrier has it, or may have it."""
+        return self.is_submitted or self.is_in_doubt
+
+
+class Delivery(NamedTuple):
+    """It got there."""
+
+    at: datetime
+    via: Medium
+    n: int
+    channel: str
+
+
+class State(NamedTuple):
+    """All that is known of a message. ``accepted`` is None while facts have come and it has not."""
+
+    accepted: Accepted | None
+    attempts: dict[int, Attempt]
+    by_sms: Delivery | None
+    by_voice: Delivery | None
+    call_wait_until: datetime | None
+    """The first request's: set as soon as a call was asked for."""
+    call_due_at: datetime | None
+    is_called: bool
+    """The call has been reported, whatever came of it."""
+
+    @property
+    def delivery(self) -> Delivery | None:
+        return self.by_sms or self.by_voice
+
+
+def fold(accepted: Accepted | None, facts: Iterable[Fact]) -> State:
+    """Fold facts into the state of their message."""
+    of_attempts: dict[int, list[Fact]] = {}
+    calls: list[Fact] = []
+    for fact in facts:
+        if fact.kind in OF_ATTEMPTS:
+            of_attempts.setdefault(fact.n, []).append(fact)
+        else:
+            calls.append(fact)
+    attempts = {n: _attempt(n, its) for n, its in of_attempts.items()}
+    asked = [fact for fact in calls if fact.kind is Kind.CALL_REQUESTED]
+    called = [fact for fact in calls if fact.kind is Kind.CALLED]
+    return State(
+        accepted=accepted,
+        attempts=attempts,
+        by_sms=_first_receipt(of_attempts.values(), attempts),
+        by_voice=_first_answer(called),
+        call_wait_until=min((fact.at for fact in asked if fact.at), default=None),
+        call_due_at=max((fact.due_at for fact in asked if fact.due_at), default=None),
+        is_called=bool(called),
+    )
+
+
+def _attempt(n: int, facts: list[Fact]) -> Attempt:
+    kinds = {fact.kind for fact in facts}
+    failures = {_failure(fact) for fact in facts if _is_failure(fact)}
+    return Attempt(
+        n=n,
+        is_submitted=Kind.SUBMITTED in kinds,
+        is_in_doubt=Kind.IN_DOUBT in kinds,
+        is_expired=Kind.EXPIRED in kinds,
+        unroutable=min(
+            (fact.reason for fact in facts if fact.kind is Kind.UNROUTABLE), default=None
+        ),
+        failures=tuple(sorted(failures)) if failures else (),
+        has_failed_receipt=any(
+            fact.kind is Kind.RECEIPT and fact.state == ReceiptState.FAILED for fact in facts
+        ),
+        is_rerouted=Kind.REROUTED in kinds,
+        channel=_channel(facts),
+        tried=tuple(
+            sorted({name for fact in facts for name in (*fact.tried, fact.channel)} - {""})
+        ),
+        handed_over_at=min(
+            (fact.at for fact in facts if fact.kind is Kind.SUBMITTED and fact.at), default=None
+        ),
+        due_at=max((fact.due_at for fact in facts if fact.due_at), default=None),
+    )
+
+
+def _is_failure(fact: Fact) -> bool:
+    if fact.kind is Kind.RECEIPT:
+        return fact.state == ReceiptState.FAILED
+    return fact.kind in (Kind.REFUSED, Kind.FAILED)
+
+
+def _failure(fact: Fact) -> Failure:
+    return Failure(_WEIGHTS[fact.kind], fact.n, fact.reason, fact.carrier_code, fact.channel)
+
+
+def doubt(attempt: Attempt) -> Failure:
+    """Give the failure that an attempt in doubt is where the policy resends it."""
+    weight = _WEIGHTS[Kind.IN_DOUBT]
+    return Failure(weight, attempt.n, Reason.IN_DOUBT, "", attempt.channel)
+
+
+def no_route(attempt: Attempt) -> Failure:
+    """Give the failure that an unroutable attempt is: the weakest explanation of all."""
+    weight, reason = _WEIGHTS[Kind.UNROUTABLE], attempt.unroutable or Reason.NO_ROUTE
+    return Failure(weight, attempt.n, reason, "", attempt.channel)
+
+
+def _channel(facts: list[Fact]) -> str:
+    """Take the attempt's own word before a receipt's: that may come by another channel's bind."""
+    own = [fact.channel for fact in facts if fact.kind is not Kind.RECEIPT and fact.channel]
+    return min(own or (fact.channel for fact in facts), default="")
+
+
+def _first_receipt(groups: Iterable[list[Fact]], attempts: dict[int, Attempt]) -> Delivery | None:
+    told = [
+        Delivery(fact.at, Medium.SMS, fact.n, attempts[fact.n].channel)
+        for facts in groups
+        for fact in facts
+        if fact.kind is Kind.RECEIPT and fact.state == ReceiptState.DELIVERED and fact.at
+    ]
+    return min(told, default=None)
+
+
+def _first_answer(called: list[Fact]) -> Delivery | None:
+    told = [
+        Delivery(fact.at, Medium.VOICE, 0, fact.channel)
+        for fact in called
+        if fact.state == CallOutcome.ANSWERED and fact.at
+    ]
+    return min(told, default=None)

@@ -1,0 +1,180 @@
+"""Every metric of receipts: name, labels, buckets, one sentence each. Labels are bounded sets."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from receipts.ledger.facts import Kind
+from yizhan_contracts.events import Medium, Status
+
+_TO_DELIVERY_S = (0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800, 7200, 28_800, 86_400)
+_REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Receipt(StrEnum):
+    """What became of a receipt."""
+
+    KNOWN = "known"
+    """It named its attempt."""
+    MATCHED = "matched"
+    """Its attempt was found by the carrier's id, before or after the receipt."""
+    EARLY = "early"
+    """It is kept until its attempt is known."""
+    REPEATED = "repeated"
+
+
+class Sweep(StrEnum):
+    """What the sweeper did about a message."""
+
+    SETTLED = "settled"
+    CALL = "call"
+    REROUTE = "reroute"
+
+
+class Push(StrEnum):
+    """What became of a result to be pushed."""
+
+    ACKNOWLEDGED = "acknowledged"
+    DEFERRED = "deferred"
+    """Stored, to be pushed later."""
+    PARKED = "parked"
+    """Given up after a day: waits for an operator."""
+    REPEATED = "repeated"
+    """It had been pushed, or something newer had."""
+    NOBODY = "nobody"
+    """The account has no endpoint."""
+
+
+class Metrics:
+    """The ledger's and the push's own metrics, beside those of the runtime."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._facts = Counter(
+            "yizhan_facts_total", "Facts inserted, by kind.", ["kind"], registry=registry
+        )
+        self._repeats = Counter(
+            "yizhan_fact_repeats_total",
+            "Facts that were there already, by kind.",
+            ["kind"],
+            registry=registry,
+        )
+        self._receipts = Counter(
+            "yizhan_receipts_total",
+            "Receipts of carriers, by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._settled = Counter(
+            "yizhan_messages_settled_total",
+            "Messages settled, by status and medium.",
+            ["status", "via"],
+            registry=registry,
+        )
+        self._corrected = Counter(
+            "yizhan_messages_corrected_total",
+            "Settled messages that a late receipt made delivered.",
+            registry=registry,
+        )
+        self._settle_seconds = Histogram(
+            "yizhan_settle_seconds",
+            "From the arrival of the event or request until the message was settled.",
+            ["status"],
+            buckets=_TO_DELIVERY_S,
+            registry=registry,
+        )
+        self._swept = Counter(
+            "yizhan_sweeps_acted_total", "What the sweeper did.", ["action"], registry=registry
+        )
+        self._sweep_lag = Gauge(
+            "yizhan_sweep_lag_seconds", "How far the sweeper is behind.", registry=registry
+        )
+        self._early = Gauge(
+            "yizhan_early_receipts", "Receipts whose attempt is not known.", registry=registry
+        )
+        self._pushes = Counter(
+            "yizhan_push_results_total",
+            "Results pushed to customers, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._push_seconds = Histogram(
+            "yizhan_push_seconds",
+            "Time of one POST to a customer.",
+            ["answer"],
+            buckets=_REQUEST_S,
+            registry=registry,
+        )
+        self._push_size = Histogram(
+            "yizhan_push_batch_results",
+            "Results in one POST.",
+            buckets=(1, 2, 5, 10, 25, 50, 100),
+            registry=registry,
+        )
+        self._push_due = Gauge(
+            "yizhan_push_due",
+            "Results stored to be pushed later, and parked ones.",
+            ["state"],
+            registry=registry,
+        )
+        self._endpoints_open = Gauge(
+            "yizhan_push_endpoints_resting",
+            "Endpoints that are left alone for a while because they fail.",
+            registry=registry,
+        )
+        self._create_children()
+
+    def _create_children(self) -> None:
+        """Make every series exist at once: a rate over a late one misses its first step."""
+        self._fact_children = {kind.value: self._facts.labels(kind) for kind in Kind}
+        self._repeat_children = {kind.value: self._repeats.labels(kind) for kind in Kind}
+        self._receipt_children = {item: self._receipts.labels(item) for item in Receipt}
+        self._swept_children = {item: self._swept.labels(item) for item in Sweep}
+        self._push_children = {item: self._pushes.labels(item) for item in Push}
+        self._settled_children = {
+            (status.value, via.value): self._settled.labels(status, via or "none")
+            for status in Status
+            for via in Medium
+        }
+        self._seconds_children = {
+            status.value: self._settle_seconds.labels(status) for status in Status
+        }
+
+    def record_facts(self, kinds: Iterable[str], *, are_new: bool) -> None:
+        children = self._fact_children if are_new else self._repeat_children
+        for kind in kinds:
+            children[kind].inc()
+
+    def record_receipts(self, outcome: Receipt, count: int) -> None:
+        self._receipt_children[outcome].inc(count)
+
+    def record_settled(self, status: str, via: str, seconds: float) -> None:
+        self._settled_children[status, via].inc()
+        self._seconds_children[status].observe(max(0.0, seconds))
+
+    def record_corrected(self) -> None:
+        self._corrected.inc()
+
+    def record_swept(self, action: Sweep, count: int = 1) -> None:
+        self._swept_children[action].inc(count)
+
+    def record_sweep_lag(self, seconds: float) -> None:
+        self._sweep_lag.set(seconds)
+
+    def record_early(self, count: int) -> None:
+        self._early.set(count)
+
+    def record_pushed(self, outcome: Push, count: int) -> None:
+        self._push_children[outcome].inc(count)
+
+    def record_post(self, answer: str, seconds: float, size: int) -> None:
+        """Count one POST; ``answer`` is acknowledged, refused, failed or timeout."""
+        self._push_seconds.labels(answer).observe(seconds)
+        self._push_size.observe(size)
+
+    def record_push_due(self, waiting: int, parked: int) -> None:
+        self._push_due.labels("waiting").set(waiting)
+        self._push_due.labels("parked").set(parked)
+
+    def record_resting_endpoints(self, count: int) -> None:
+        self._endpoints_open.set(count)
