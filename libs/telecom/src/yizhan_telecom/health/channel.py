@@ -1,0 +1,228 @@
+"""One channel: its circuit as a whole, a circuit for each country, and what its reporters say."""
+
+from collections.abc import Iterable
+
+from yizhan_contracts.events import ChannelReported, DeliveryReported
+from yizhan_telecom.health.circuit import NO_SHARE, Change, Circuit
+from yizhan_telecom.health.evidence import Outcomes, Receipts
+from yizhan_telecom.health.reporters import Reporters
+from yizhan_telecom.health.rules import HealthRules
+from yizhan_telecom.health.states import AT_REST, WHOLE, Kind, State, Transition, View
+
+Rates = tuple[float, float]
+"""The share of submits that is answered, and the share of receipts that is good."""
+
+_SEVERITY = {State.HEALTHY: 0, State.DEGRADED: 1, State.PROBING: 2, State.OPEN: 3}
+
+
+class ChannelHealth:
+    """Health of one channel. Views are kept until something about them changes."""
+
+    def __init__(self, name: str, rules: HealthRules, now: float) -> None:
+        self.name = name
+        self._rules = rules
+        self.reporters = Reporters(rules)
+        self.whole = Circuit(rules, now)
+        self.countries: dict[str, Circuit] = {}
+        self._views: dict[str, View] = {}
+        self._whole_view = AT_REST
+        self._throttled_until = 0.0
+        self._has_sent = False
+        self.is_changed = False
+        """Whether a view has changed since the owner last looked."""
+
+    def reported(self, report: ChannelReported, now: float) -> list[Transition]:
+        """Take an adapter's report."""
+        throttled = self.reporters.throttled_since(report)
+        changes = self.reporters.take(report, now)
+        if throttled > self._rules.throttled_share * sum(c.good for c in changes.values()):
+            self._throttled_until = now + self._rules.throttled_s
+        transitions = self._judge_bound(now)
+        transitions += self._take(changes, now) if changes else []
+        self._refresh(now, changes)
+        return transitions
+
+    def delivered(self, report: DeliveryReported, now: float) -> list[Transition]:
+        """Take a report of receipts."""
+        changes = self.reporters.take_receipts(report)
+        total, share = Receipts(), NO_SHARE
+        for country, receipts in changes.items():
+            circuit = self._circuit(country, now)
+            if circuit is None:
+                continue
+            is_explained = circuit.is_adrift
+            added = circuit.take_receipts(now, receipts)
+            if not is_explained:
+                total, share = total + receipts, share + added
+        self.whole.take_receipts_share(now, total, share)
+        transitions = self._judge(changes, now)
+        self._refresh(now, changes)
+        return transitions
+
+    def advance(self, now: float) -> list[Transition]:
+        """Do what time alone does: holds end, stalls show, old trouble fades."""
+        if self._is_at_rest():
+            return []
+        usual_s = self.whole.usual.mean_latency_ms / 1000
+        after_s = max(self._rules.stalled_after_s, 4 * usual_s)
+        self.whole.is_stalled = self.reporters.is_stalled(now, after_s)
+        adrift = [name for name, c in self.countries.items() if c.state is not State.HEALTHY]
+        transitions = self._judge(adrift, now)
+        poor = [name for name, view in self._views.items() if view != self._whole_view]
+        self._refresh(now, poor)
+        return transitions
+
+    def view(self, country: str) -> View:
+        """Give what a chooser needs to know, ``*`` for the channel as a whole."""
+        view = self._views.get(country)
+        return self._whole_view if view is None else view
+
+    def circuit_for(self, country: str) -> Circuit:
+        """Give the circuit that decides in a country: the worse of the country's and the whole."""
+        circuit = self.countries.get(country)
+        if circuit is None or _SEVERITY[circuit.state] <= _SEVERITY[self.whole.state]:
+            return self.whole
+        return circuit
+
+    def forget(self, instance: str, now: float) -> list[Transition]:
+        """Take a reporter's tombstone."""
+        self.reporters.forget(instance)
+        transitions = self._judge_bound(now)
+        self._refresh(now, ())
+        return transitions
+
+    # ---- inside ----
+
+    def _is_at_rest(self) -> bool:
+        return (
+            self.whole.state is State.HEALTHY
+            and not self._views
+            and self._whole_view == AT_REST
+            and not self.reporters.is_quiet
+            and not self.whole.is_stalled
+        )
+
+    def _take(self, changes: dict[str, Outcomes], now: float) -> list[Transition]:
+        """Feed the countries, then the whole, which hears of each what it can prove."""
+        total, share = Outcomes(), NO_SHARE
+        for country, outcomes in changes.items():
+            circuit = self._circuit(country, now)
+            if circuit is None or self.whole.is_adrift:
+                total += outcomes  # the whole explains it
+                continue
+            is_explained = circuit.is_adrift
+            added = circuit.take(now, outcomes)
+            if not is_explained:
+                total, share = total + outcomes, share + added
+        self._has_sent = self._has_sent or total.good > 0
+        self.whole.take_share(now, total, share)
+        return self._judge(changes, now)
+
+    def _judge(self, countries: Iterable[str], now: float) -> list[Transition]:
+        transitions = self._transitions(WHOLE, self.whole.judge(now))
+        if self.whole.is_adrift:
+            self._reset_countries(now)
+            return transitions
+        for country in countries:
+            circuit = self.countries.get(country)
+            if circuit is not None:
+                transitions += self._transitions(country, circuit.judge(now))
+        return transitions
+
+    def _judge_bound(self, now: float) -> list[Transition]:
+        is_bound, whole = self.reporters.is_bound, self.whole
+        is_held = whole.state is State.OPEN and whole.kind is Kind.UNBOUND
+        if is_bound == (not is_held):
+            return []
+        if not is_bound:
+            return self._transitions(WHOLE, whole.open(now, Kind.UNBOUND))
+        if not self._has_sent:  # it has only just begun: nothing is held against it
+            whole.reset(now)
+            return [Transition(self.name, WHOLE, State.OPEN, State.HEALTHY, Kind.NONE)]
+        whole.release(now)
+        return self._transitions(WHOLE, whole.judge(now))
+
+    def _reset_countries(self, now: float) -> None:
+        for circuit in self.countries.values():
+            if circuit.state is not State.HEALTHY:
+                circuit.reset(now)
+
+    def _circuit(self, country: str, now: float) -> Circuit | None:
+        circuit = self.countries.get(country)
+        if circuit is None and len(self.countries) < self._rules.most_countries:
+            circuit = self.countries[country] = Circuit(self._rules, now)
+        return circuit
+
+    def _transitions(self, country: str, change: Change | None) -> list[Transition]:
+        if change is None:
+            return []
+        return [
+            Transition(
+                self.name,
+                country,
+                change.before,
+                change.after,
+                change.kind,
+                change.figures,
+                change.after_s,
+            )
+        ]
+
+    # ---- views ----
+
+    def _refresh(self, now: float, countries: Iterable[str]) -> None:
+        """Make the views of the whole and of these countries anew; note whether one has changed."""
+        rules, backlog = self._rules, _power_of_two(self.reporters.backlog)
+        prior = (rules.prior_submit, rules.prior_receipt)
+        rates = _rates(self.whole, now, prior, rules.prior_weight)
+        whole = self._view_of(self.whole, self._whole_view, rates, backlog, now)
+        if whole != self._whole_view:
+            self._whole_view, self.is_changed = whole, True
+            countries = list(self.countries)
+        for country in countries:
+            circuit = self.countries.get(country)
+            if circuit is not None:
+                before, own = self.view(country), _rates(circuit, now, rates, rules.prior_weight)
+                decides = self.circuit_for(country)
+                after = self._view_of(decides, before, own, backlog, now)
+                self._put(country, before, after)
+
+    def _put(self, country: str, before: View, after: View) -> None:
+        if after == self._whole_view:
+            self._views.pop(country, None)
+        else:
+            self._views[country] = after
+        self.is_changed = self.is_changed or after != before
+
+    def _view_of(
+        self, circuit: Circuit, before: View, rates: Rates, backlog: int, now: float
+    ) -> View:
+        return View(
+            state=circuit.state,
+            kind=circuit.kind,
+            quality=self._in_steps(rates[0] * rates[1], before.quality),
+            backlog=backlog,
+            is_throttled=now < self._throttled_until,
+            note=circuit.note,
+        )
+
+    def _in_steps(self, quality: float, before: float) -> float:
+        """Round to a step; what has hardly moved stays, or it would flutter between two steps."""
+        step = self._rules.quality_step
+        if abs(quality - before) < 0.8 * step:
+            return before
+        return round(round(quality / step) * step, 3)
+
+
+def _rates(circuit: Circuit, now: float, prior: Rates, weight: float) -> Rates:
+    """Estimate both shares from what is known, and from ``prior`` where that is little."""
+    usual, receipts = circuit.usual, circuit.receipts
+    usual.fade(now)
+    receipts.fade(now)
+    answered = (usual.good + usual.refused + weight * prior[0]) / (usual.weight + weight)
+    delivered = (receipts.delivered + weight * prior[1]) / (receipts.weight + weight)
+    return answered, delivered
+
+
+def _power_of_two(count: int) -> int:
+    return 1 << (count.bit_length() - 1) if count > 0 else 0

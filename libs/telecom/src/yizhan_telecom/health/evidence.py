@@ -1,0 +1,126 @@
+"""What is remembered of a stream of outcomes: evidence that adds up, and counts that fade."""
+
+from dataclasses import dataclass
+
+_NOTHING = 0.05
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Evidence that something is broken, in log odds: never below zero, fading slowly."""
+
+    half_life_s: float
+    value: float = 0.0
+    began: float | None = None
+    """When the evidence that is there began to gather."""
+    _at: float = 0.0
+
+    def add(self, now: float, delta: float, most: float) -> float:
+        """Add ``delta``, stay within 0 and ``most``; give what it changed by."""
+        before: float = self.value * 0.5 ** (max(now - self._at, 0.0) / self.half_life_s)
+        self._at = now
+        self.value = min(max(before + delta, 0.0), most)
+        if self.value < _NOTHING:
+            self.value, self.began = 0.0, None
+        elif self.began is None:
+            self.began = now
+        return self.value - before
+
+    def clear(self) -> None:
+        self.value, self.began = 0.0, None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What became of submits, within one report."""
+
+    good: int = 0
+    refused: int = 0
+    bad: int = 0
+    latency_ms: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.good or self.refused or self.bad)
+
+    def __add__(self, other: "Outcomes") -> "Outcomes":
+        return Outcomes(
+            self.good + other.good,
+            self.refused + other.refused,
+            self.bad + other.bad,
+            self.latency_ms + other.latency_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """What receipts said, within one report."""
+
+    delivered: int = 0
+    lost: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.delivered or self.lost)
+
+    def __add__(self, other: "Receipts") -> "Receipts":
+        return Receipts(self.delivered + other.delivered, self.lost + other.lost)
+
+
+@dataclass(slots=True)
+class SubmitWindow:
+    """Fading counts of submits."""
+
+    half_life_s: float
+    good: float = 0.0
+    refused: float = 0.0
+    bad: float = 0.0
+    latency_ms: float = 0.0
+    _at: float = 0.0
+
+    def fade(self, now: float) -> None:
+        left = 0.5 ** (max(now - self._at, 0.0) / self.half_life_s)
+        self._at = now
+        self.good *= left
+        self.refused *= left
+        self.bad *= left
+        self.latency_ms *= left
+
+    def add(self, now: float, outcomes: Outcomes) -> None:
+        self.fade(now)
+        self.good += outcomes.good
+        self.refused += outcomes.refused
+        self.bad += outcomes.bad
+        self.latency_ms += outcomes.latency_ms
+
+    @property
+    def weight(self) -> float:
+        return self.good + self.refused + self.bad
+
+    @property
+    def mean_latency_ms(self) -> float:
+        answered = self.good + self.refused
+        return self.latency_ms / answered if answered > _NOTHING else 0.0
+
+
+@dataclass(slots=True)
+class ReceiptWindow:
+    """Fading counts of receipts."""
+
+    half_life_s: float
+    delivered: float = 0.0
+    lost: float = 0.0
+    _at: float = 0.0
+
+    def fade(self, now: float) -> None:
+        left = 0.5 ** (max(now - self._at, 0.0) / self.half_life_s)
+        self._at = now
+        self.delivered *= left
+        self.lost *= left
+
+    def add(self, now: float, receipts: Receipts) -> None:
+        self.fade(now)
+        self.delivered += receipts.delivered
+        self.lost += receipts.lost
+
+    @property
+    def weight(self) -> float:
+        return self.delivered + self.lost

@@ -1,0 +1,102 @@
+"""The thresholds of health, in one place, with what they mean."""
+
+from dataclasses import dataclass
+from math import log
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """How much one observation says, as a log likelihood ratio of "broken" against "well".
+
+    ``well`` and ``broken`` are the shares of bad outcomes in either case. Evidence adds up (CUSUM,
+    Page 1954): a bad outcome adds ``bad``, a good one takes ``good`` away, never below zero. So the
+    share at which it begins to grow is fixed, and a clear fault is found sooner than a faint one.
+    """
+
+    well: float
+    broken: float
+
+    @property
+    def bad(self) -> float:
+        return log(self.broken / self.well)
+
+    @property
+    def good(self) -> float:
+        return log((1 - self.well) / (1 - self.broken))
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRules:
+    """Thresholds. Times in seconds, shares from 0 to 1."""
+
+    errors: Odds = Odds(well=0.05, broken=0.7)
+    """Grows above a share of 30 %; five in a row open. Less than that degrades."""
+    errors_open_at: float = 13.0
+    refusals: Odds = Odds(well=0.15, broken=0.7)
+    """Wrong numbers are refused everywhere: grows above 40 % only; nine in a row open."""
+    refusals_open_at: float = 13.5
+    losses: Odds = Odds(well=0.1, broken=0.6)
+    """Grows above 31 %; seven in a row open."""
+    losses_open_at: float = 12.0
+    one_country: float = 0.6
+    """How much of the evidence that opens a whole channel one country alone can give."""
+    evidence_half_life_s: float = 300.0
+
+    recent_s: float = 3.0
+    """Half-life of the window that tells degraded from healthy."""
+    usual_s: float = 60.0
+    """Half-life of the window that quality is taken from."""
+    receipts_s: float = 120.0
+    errors_poor: float = 0.10
+    errors_fine: float = 0.05
+    refusals_poor: float = 0.35
+    refusals_fine: float = 0.25
+    losses_poor: float = 0.25
+    losses_fine: float = 0.15
+    slow_poor_ms: float = 2_000.0
+    slow_fine_ms: float = 1_000.0
+    stalled_after_s: float = 1.0
+    """Nothing came back for this long (or four times the usual latency) with messages in flight."""
+    stalled_in_flight: int = 5
+    stalled_for_s: float = 10.0
+    """Who has said nothing for this long is not stalled: gone, or its window shrank."""
+    least_recent: float = 8.0
+    """Weight in the recent window below which it says nothing."""
+    sigmas: float = 2.0
+    """How far beyond chance a share must lie before it degrades."""
+    least_receipts: float = 20.0
+
+    dwell_s: float = 5.0
+    """Degraded lasts at least this long, and until ``recover_good`` good outcomes since."""
+    recover_good: int = 10
+    forget_degraded_s: float = 120.0
+    """Degraded without any traffic for this long is a guess: healthy again."""
+
+    hold_s: float = 2.0
+    hold_most_s: float = 16.0
+    """Open lasts this long, doubled each time that a trial fails or a relapse comes soon."""
+    relapse_s: float = 60.0
+    probe_every_s: float = 0.1
+    probe_share: float = 0.1
+    probe_anyway_s: float = 2.0
+    """With little traffic a probe goes out this often, whatever its share."""
+    trial_good: int = 5
+    """Good outcomes that close an open channel: doubled with each relapse."""
+    trial_good_most: int = 40
+    trial_s: float = 1.0
+    trial_lost_at: float = 4.0
+
+    prior_submit: float = 0.99
+    prior_receipt: float = 0.95
+    prior_weight: float = 20.0
+    """How many messages' weight a country borrows from its channel, and that from the priors."""
+    quality_step: float = 0.05
+    throttled_s: float = 1.0
+    throttled_share: float = 0.1
+    reporter_age_s: float = 15.0
+    """Reports older than this, against the channel's newest, are of an instance that is gone."""
+    most_countries: int = 400
+    most_reporters: int = 64
+
+
+DEFAULT_RULES = HealthRules()

@@ -1,0 +1,107 @@
+"""Health of all channels: the one object that a router keeps of what is reported."""
+
+from collections.abc import Iterable
+
+from yizhan_contracts.events import ChannelReported, DeliveryReported
+from yizhan_telecom.health.channel import ChannelHealth
+from yizhan_telecom.health.circuit import Circuit
+from yizhan_telecom.health.rules import DEFAULT_RULES, HealthRules
+from yizhan_telecom.health.states import AT_REST, WHOLE, State, Transition, View
+
+
+class Health:
+    """Health per channel and country. Every ``now`` is seconds of one clock that never goes back.
+
+    Memory is bounded: only the channels named by ``keep`` are known, each with a bounded number of
+    countries and reporters. Two instances that read the same reports come to the same states.
+    """
+
+    def __init__(self, rules: HealthRules = DEFAULT_RULES) -> None:
+        self._rules = rules
+        self._channels: dict[str, ChannelHealth] = {}
+        self.version = 0
+        """Changes whenever a view has changed: what was ranked before is then out of date."""
+
+    def keep(self, channels: Iterable[str], now: float) -> None:
+        """Know these channels and no others."""
+        known = self._channels
+        self._channels = {
+            name: known.get(name) or ChannelHealth(name, self._rules, now) for name in channels
+        }
+        self.version += 1
+
+    def channel_reported(self, report: ChannelReported, now: float) -> list[Transition]:
+        """Take an adapter's report; give the changes of state that it caused."""
+        channel = self._channels.get(report.channel)
+        return self._done(channel, channel.reported(report, now)) if channel else []
+
+    def delivery_reported(self, report: DeliveryReported, now: float) -> list[Transition]:
+        """Take a report of receipts; give the changes of state that it caused."""
+        channel = self._channels.get(report.channel)
+        return self._done(channel, channel.delivered(report, now)) if channel else []
+
+    def forget_reporter(self, channel: str, instance: str, now: float) -> list[Transition]:
+        """Take a reporter's tombstone."""
+        known = self._channels.get(channel)
+        return self._done(known, known.forget(instance, now)) if known else []
+
+    def advance(self, now: float) -> list[Transition]:
+        """Do what time alone does. Call it a few times a second while anything is chosen."""
+        return [
+            transition
+            for channel in self._channels.values()
+            for transition in self._done(channel, channel.advance(now))
+        ]
+
+    def view(self, channel: str, country: str = WHOLE) -> View:
+        """Give what a chooser needs to know; a channel that is not known is taken to be healthy."""
+        known = self._channels.get(channel)
+        return known.view(country) if known else AT_REST
+
+    def is_probe_due(self, channel: str, country: str, now: float, draw: float) -> bool:
+        """Tell whether a message may try what is not healthy. ``draw`` is uniform in 0 to 1."""
+        circuit = self._circuit(channel, country)
+        if circuit is None or circuit.state not in (State.PROBING, State.DEGRADED):
+            return False
+        rules, waited_s = self._rules, now - circuit.last_probe_at
+        if waited_s < rules.probe_every_s:
+            return False
+        return draw < rules.probe_share or waited_s >= rules.probe_anyway_s
+
+    def probed(self, channel: str, country: str, now: float) -> None:
+        """Note that a probe was sent."""
+        circuit = self._circuit(channel, country)
+        if circuit is not None:
+            circuit.last_probe_at = now
+
+    def figures(self, channel: str, country: str, now: float) -> dict[str, float]:
+        """Give the figures of one circuit for people, empty where nothing is known."""
+        known = self._channels.get(channel)
+        circuit = None if known is None else known.countries.get(country, None)
+        if known is not None and country == WHOLE:
+            circuit = known.whole
+            return circuit.figures(now) | {
+                "backlog": known.reporters.backlog,
+                "in_flight": known.reporters.in_flight,
+            }
+        return {} if circuit is None else circuit.figures(now)
+
+    def countries(self, channel: str) -> tuple[str, ...]:
+        """Name the countries that a channel has been reported for."""
+        known = self._channels.get(channel)
+        return tuple(sorted(known.countries)) if known else ()
+
+    def is_reported(self, channel: str) -> bool:
+        """Tell whether any adapter has ever reported the channel."""
+        known = self._channels.get(channel)
+        return known is not None and known.reporters.is_known
+
+    def _circuit(self, channel: str, country: str) -> Circuit | None:
+        known = self._channels.get(channel)
+        return known.circuit_for(country) if known else None
+
+    def _done(self, channel: ChannelHealth, transitions: list[Transition]) -> list[Transition]:
+        if channel.is_changed:
+            channel.is_changed = False
+            self.version += 1
+        return transitions
