@@ -1,7 +1,7 @@
 """The protocol's model: with all rules no promise breaks, without any one of them one does.
 
-Each rule is searched at the smallest bounds that show why it is there: N attempts, W records at once,
-and how often each fault may happen. Larger bounds: ``python model/protocol_model.py``.
+Each rule is searched at the smallest bounds that show why it is there: N attempts, W records at a
+time, and how often each fault may happen. Larger bounds: ``python model/protocol_model.py``.
 """
 
 import importlib.util
