@@ -1,0 +1,105 @@
+"""python -m yizhan_simulators: carriers, voice providers and customers on one port."""
+
+import argparse
+import asyncio
+import gc
+import json
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from yizhan_simulators.app import PartyKey, Settings, Simulators
+from yizhan_simulators.logs import log_to_stderr
+from yizhan_simulators.revision import Invalid
+from yizhan_simulators.scenario import load_scenario
+
+_KINDS = ("carriers", "providers", "customers")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m yizhan_simulators",
+        description="Simulated SMS carriers, voice providers and customers over HTTP.",
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=18080, help="0 takes a free one")
+    parser.add_argument("--record-dir", type=Path, help="keep the records here over restarts")
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same luck")
+    parser.add_argument("--scenario", type=Path, help="YAML timeline of behaviour changes")
+    parser.add_argument(
+        "--port-of",
+        metavar="KIND/NAME=PORT",
+        type=_own_port,
+        action="append",
+        default=[],
+        help="a port of its own, refused while down, e.g. carriers/alpha=18081; 0: a free one",
+    )
+    parser.add_argument(
+        "--retry-for-s", type=float, default=900, help="how long receipts are repeated (900)"
+    )
+    return parser
+
+
+def _own_port(value: str) -> tuple[PartyKey, int]:
+    whose, _, port = value.rpartition("=")
+    kind, _, name = whose.partition("/")
+    if kind not in _KINDS or not name or not port.isdigit():
+        raise argparse.ArgumentTypeError(f"not KIND/NAME=PORT with a kind of {', '.join(_KINDS)}")
+    return (kind, name), int(port)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        host=arguments.host,
+        port=arguments.port,
+        record_dir=arguments.record_dir,
+        seed=arguments.seed,
+        steps=load_scenario(arguments.scenario) if arguments.scenario else (),
+        own_ports=dict(arguments.port_of),
+        retry_for_s=arguments.retry_for_s,
+    )
+
+
+async def _run(settings: Settings) -> None:
+    simulators = Simulators(settings)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await simulators.start()
+    _announce(settings.host, simulators)
+    await stopping.wait()
+    await simulators.stop()
+
+
+def _announce(host: str, simulators: Simulators) -> None:
+    """Print one line for whoever started this process, and waits for it."""
+    own = {f"{kind}/{name}": port for (kind, name), port in simulators.own_ports.items()}
+    url = f"http://{host}:{simulators.port}"
+    print(json.dumps({"event": "listening", "url": url, "own_ports": own}), flush=True)
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT."""
+    log_to_stderr()
+    try:
+        settings = _settings(_parser().parse_args())
+    except Invalid as invalid:
+        print(
+            "\n".join(f"{p.field}: {p.problem}. {p.do}" for p in invalid.problems), file=sys.stderr
+        )
+        return 2
+    # Records are many, live long and have no cycles: searching them costs more than it finds.
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings))
+    except OSError as error:
+        print(f"cannot listen or record: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

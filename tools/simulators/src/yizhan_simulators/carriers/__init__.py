@@ -1,0 +1,1 @@
+"""Simulated carriers: what they do with a message, and the record of it."""

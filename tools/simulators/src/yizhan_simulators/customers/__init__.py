@@ -1,0 +1,1 @@
+"""Simulated customers: what they do with a receipt push, and the record of it."""

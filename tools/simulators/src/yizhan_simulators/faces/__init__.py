@@ -1,0 +1,1 @@
+"""The HTTP side of the simulators: protocols in and out, control, records."""

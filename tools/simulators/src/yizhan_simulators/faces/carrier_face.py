@@ -1,0 +1,127 @@
+"""The carriers over HTTP: POST /{carrier}/messages, 1 to 100 messages at a time."""
+
+import asyncio
+import logging
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from yizhan_simulators.carriers.carrier import Carrier, Status, Taking, Verdict
+from yizhan_simulators.carriers.records import Receipt, Submission
+from yizhan_simulators.draws import Answer
+from yizhan_simulators.faces.wire import (
+    Silence,
+    answer,
+    hang_up,
+    invalid,
+    is_let_in,
+    not_let_in,
+    party,
+)
+from yizhan_simulators.named import Named
+from yizhan_simulators.revision import problems_of
+from yizhan_simulators.webhooks import Courier
+
+log = logging.getLogger(__name__)
+
+MOST_MESSAGES = 100
+
+_STRICT = ConfigDict(strict=True, extra="forbid")
+Url = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
+
+# Dictionaries and not models: 50 messages are validated in 60 us instead of 110.
+_Message = TypedDict(
+    "_Message",
+    {
+        "ref": Annotated[str, StringConstraints(min_length=1, max_length=128)],
+        "to": Annotated[str, StringConstraints(max_length=32)],
+        "from": Annotated[str, StringConstraints(max_length=32)],
+        "text": Annotated[str, StringConstraints(max_length=5000)],
+        "validity_s": Annotated[float, Field(ge=0)],
+        "callback": Url,
+    },
+)
+_Message.__pydantic_config__ = _STRICT  # type: ignore[attr-defined]
+
+
+class _Submit(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    messages: Annotated[list[_Message], Field(min_length=1, max_length=MOST_MESSAGES)]
+
+
+_SUBMIT = TypeAdapter(_Submit)
+
+
+class CarrierFace:
+    """Reads submits, lets the carrier decide, and answers or not, as it says."""
+
+    def __init__(
+        self, carriers: Named[Carrier], receipts: Courier[Receipt], silence: Silence
+    ) -> None:
+        self._carriers = carriers
+        self._receipts = receipts
+        self._silence = silence
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/{name}/messages", self.submit)]
+
+    async def submit(self, request: web.Request) -> web.StreamResponse:
+        carrier = party(self._carriers, request)
+        if carrier.behaviour.down:
+            return hang_up(request)
+        if not is_let_in(request, carrier.behaviour.secret):
+            carrier.count("unauthorised")
+            return not_let_in()
+        try:
+            submissions = _parse(await request.read())
+        except ValidationError as error:
+            carrier.count("invalid")
+            return invalid(problems_of(error), taken=False)
+        try:
+            taking = carrier.take(submissions)
+        except OSError:
+            log.exception("a submit could not be recorded", extra={"carrier": carrier.name})
+            return answer({"taken": False}, 500)
+        return await self._tell(request, taking)
+
+    async def _tell(self, request: web.Request, taking: Taking) -> web.StreamResponse:
+        if taking.early:
+            await self._receipts.send_now(taking.early)
+        if taking.answer is Answer.LOST:
+            return await self._silence.lose(request, taking.lose_by)
+        if taking.latency_s:
+            await asyncio.sleep(taking.latency_s)
+        if taking.answer is Answer.FAILED:
+            return answer({"taken": False}, taking.error_status)
+        if taking.answer is Answer.THROTTLED:
+            return answer({"taken": False}, 429, **{"Retry-After": str(taking.retry_after_s)})
+        return answer({"results": [_result(verdict) for verdict in taking.verdicts]})
+
+
+def _parse(body: bytes) -> list[Submission]:
+    return [
+        Submission(
+            message["ref"],
+            message["to"],
+            message["from"],
+            message["text"],
+            message["validity_s"],
+            message["callback"],
+        )
+        for message in _SUBMIT.validate_json(body)["messages"]
+    ]
+
+
+def _result(verdict: Verdict) -> dict[str, str]:
+    if verdict.status is Status.ACCEPTED:
+        return {"ref": verdict.ref, "status": "accepted", "id": verdict.carrier_message_id}
+    if verdict.status is Status.REFUSED:
+        return {
+            "ref": verdict.ref,
+            "status": "refused",
+            "code": verdict.code,
+            "detail": verdict.detail,
+        }
+    return {"ref": verdict.ref, "status": "throttled"}
