@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import threading
 from typing import Any
 
@@ -10,15 +11,18 @@ from docker.errors import DockerException, ImageNotFound
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from yizhan_local.errors import LocalError
+from yizhan_local.errors import TAIL_BYTES, LocalError
 from yizhan_local.kafka import can_describe_cluster
 from yizhan_local.mongod import REPLICA_SET, can_be_written
 from yizhan_local.process import free_port, wait_until
 
-IMAGES = {"kafka": "apache/kafka:4.1.1", "mongo": "mongo:6.0"}
+IMAGES = {
+    "kafka": os.environ.get("YIZHAN_KAFKA_IMAGE", "apache/kafka:4.1.1"),
+    "mongo": os.environ.get("YIZHAN_MONGO_IMAGE", "mongo:6.0"),
+}
 ANSWER_TIMEOUT_S = 3
 PULL_TIMEOUT_S = 60
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 60
 KAFKA_ENVIRONMENT = {
     "KAFKA_NODE_ID": "1",
     "KAFKA_PROCESS_ROLES": "broker,controller",
@@ -59,6 +63,7 @@ class DockerServer:
     def __init__(self, image: str, container_port: int) -> None:
         # Without its image at hand the reaper would be pulled, and a failed pull ends the start.
         testcontainers_config.ryuk_disabled = not can_serve(testcontainers_config.ryuk_image)
+        self._image = image
         self._port = free_port()
         self._container = DockerContainer(image).with_bind_ports(container_port, self._port)
 
@@ -68,15 +73,22 @@ class DockerServer:
         raise NotImplementedError
 
     def start(self) -> None:
-        """Start the container and wait until a client can work with it."""
-        self._container.start()
-        if not wait_until(self._is_ready, START_TIMEOUT_S):
+        """Start the container and wait until a client can work with it; else remove it."""
+        try:
+            self._container.start()
+            wait_until(lambda: self._has_ended() or self._is_ready(), START_TIMEOUT_S)
+            self._check()
+        except DockerException as error:
             self.stop()
-            raise LocalError(f"the container of {self._container.image} did not become ready")
+            raise LocalError(f"no container of {self._image}: {error}") from error
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Remove the container with its data."""
-        self._container.stop()
+        with contextlib.suppress(DockerException):
+            self._container.stop()
 
     def ensure(self) -> bool:
         """Containers are the engine's to restart."""
@@ -84,10 +96,23 @@ class DockerServer:
 
     def details(self) -> dict[str, str | int]:
         """Return what a person who looks after it wants to know."""
-        return {"image": self._container.image}
+        return {"image": self._image}
 
     def _is_ready(self) -> bool:
         raise NotImplementedError
+
+    def _check(self) -> None:
+        if self._has_ended() or not self._is_ready():
+            raise LocalError(f"a container of {self._image} is of no use: {self._said()}")
+
+    def _has_ended(self) -> bool:
+        container = self._container.get_wrapped_container()
+        container.reload()
+        return str(container.status) == "exited"
+
+    def _said(self) -> str:
+        stdout, stderr = self._container.get_logs()
+        return (stdout + stderr)[-TAIL_BYTES:].decode(errors="replace").strip()
 
 
 class DockerKafka(DockerServer):

@@ -4,6 +4,7 @@ Against a kill -9 it needs no fsync: written pages survive the process. Against 
 replica without fsync guarantees nothing; this is a server for development, tests and the demo.
 """
 
+import logging
 import secrets
 import subprocess
 from base64 import urlsafe_b64encode
@@ -99,7 +100,13 @@ def new_cluster_id() -> str:
 
 def can_describe_cluster(url: str) -> bool:
     """Tell whether a client gets an answer; works with and without a running event loop."""
-    return run_in_thread(lambda: _describe(url))
+    logger = logging.getLogger("aiokafka")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # that nobody listens yet is no news
+    try:
+        return run_in_thread(lambda: _describe(url))
+    finally:
+        logger.setLevel(level)
 
 
 async def _describe(url: str) -> bool:

@@ -7,13 +7,14 @@ work tree. YIZHAN_SERVERS=url|docker|local forces one. Each of the two is chosen
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from yizhan_local.errors import StackError
+from yizhan_local.errors import LocalError, StackError
 from yizhan_local.kafka import KafkaServer
 from yizhan_local.mongod import MongoServer
 from yizhan_local.paths import local_dir
@@ -43,6 +44,58 @@ class Address:
     def details(self) -> dict[str, str | int]:
         """Nothing is known about it."""
         return {}
+
+
+class FirstThatStarts:
+    """The first of several ways to get a server that works: an engine may be of no use."""
+
+    def __init__(self, *ways: Callable[[], Server]) -> None:
+        self._ways = ways
+        self._server: Server | None = None
+
+    @property
+    def kind(self) -> str:
+        """Where it comes from, once it runs."""
+        return self.started().kind
+
+    @property
+    def url(self) -> str:
+        """What clients need to connect."""
+        return self.started().url
+
+    def start(self) -> None:
+        """Try one way after the other; the error of the last if none works."""
+        *others, last = self._ways
+        for way in others:
+            server = way()
+            try:
+                server.start()
+            except LocalError as error:
+                print(f"{error}\ntrying another way", file=sys.stderr, flush=True)
+            else:
+                self._server = server
+                return
+        self._server = last()
+        self._server.start()
+
+    def stop(self) -> None:
+        """Let go of what was started."""
+        if self._server is not None:
+            self._server.stop()
+
+    def ensure(self) -> bool:
+        """Start it again if it has died; True if it had."""
+        return self.started().ensure()
+
+    def details(self) -> dict[str, str | int]:
+        """Return what a person who looks after it wants to know."""
+        return self.started().details()
+
+    def started(self) -> Server:
+        """Return the one that works."""
+        if self._server is None:
+            raise StackError("the server was not started")
+        return self._server
 
 
 class Servers:
@@ -85,7 +138,8 @@ class Servers:
 
     def named(self, name: str) -> Server:
         """Return the one called kafka or mongo."""
-        return {"kafka": self._kafka, "mongo": self._mongo}[name]
+        server = {"kafka": self._kafka, "mongo": self._mongo}[name]
+        return server.started() if isinstance(server, FirstThatStarts) else server
 
     def details(self) -> dict[str, dict[str, Any]]:
         """Return kind, address, and what else is known of both."""
@@ -161,6 +215,11 @@ def _choose(name: str, url: str | None, forced: str, shared: Callable[[], Server
         return shared()
     from yizhan_local import containers  # noqa: PLC0415 - half a second, and only needed here
 
-    if forced == "docker" or containers.can_serve(containers.IMAGES[name]):
+    def container() -> Server:
         return containers.server(name)
+
+    if forced == "docker":
+        return container()
+    if containers.can_serve(containers.IMAGES[name]):
+        return FirstThatStarts(container, shared)
     return shared()

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from yizhan_local import containers, jars
-from yizhan_local.errors import MissingTool, StackError
+from yizhan_local.errors import LocalError, MissingTool, StackError
 from yizhan_local.kafka import new_cluster_id
 from yizhan_local.process import PORTS, free_port
-from yizhan_local.servers import choose_servers
+from yizhan_local.servers import Address, FirstThatStarts, Servers, choose_servers
 from yizhan_local.supervised import LONGEST_DELAY_S, delay_s
 
 URLS = {"YIZHAN_KAFKA_URL": "kafka:9092", "YIZHAN_MONGO_URL": "mongodb://mongo"}
@@ -27,6 +27,26 @@ def test_addresses_come_first_and_each_server_is_chosen_by_itself() -> None:
     assert kinds(URLS) == ("url", "url")
     assert kinds({"YIZHAN_KAFKA_URL": "kafka:9092"}) == ("url", "local")
     assert kinds({}) == ("local", "local")
+
+
+class Broken(Address):
+    def start(self) -> None:
+        raise LocalError("the engine is there, and of no use")
+
+
+def test_way_that_does_not_start_is_followed_by_the_next(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server = FirstThatStarts(lambda: Broken("broken"), lambda: Address("works"))
+    with Servers(server, Address("mongo")) as servers:
+        assert servers.kafka_url == "works"
+    assert "of no use" in capsys.readouterr().err
+
+
+def test_server_of_the_last_way_may_fail_the_start() -> None:
+    broken = Servers(FirstThatStarts(lambda: Broken("broken")), Address("mongo"))
+    with pytest.raises(LocalError, match="of no use"):
+        broken.start()
 
 
 def test_local_can_be_forced_over_addresses() -> None:
