@@ -1,0 +1,11 @@
+"""Fill the placeholders of deploy/config for a deployment: render-config.py SOURCE TARGET, values from the environment."""
+
+import os
+import sys
+from pathlib import Path
+from string import Template
+
+source, target = Path(sys.argv[1]), Path(sys.argv[2])
+target.mkdir(parents=True, exist_ok=True)
+for file in source.glob("*.yaml"):
+    (target / file.name).write_text(Template(file.read_text()).safe_substitute(os.environ))
