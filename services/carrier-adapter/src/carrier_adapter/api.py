@@ -1,0 +1,65 @@
+"""GET /v1/channels: how the channels of this process stand. Read-only; for operators and tests."""
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from carrier_adapter.sending.channel import Channel
+from carrier_adapter.sending.intake import Intake
+
+
+class ChannelView(BaseModel):
+    """One channel, at this moment."""
+
+    channel: str
+    is_configured: bool
+    is_bound: bool
+    breaker: str
+    tps: float | None
+    window: int | None
+    window_free: int
+    open_messages: int
+    open_batches: int
+    backlog: int
+    throttled: int
+
+
+class ChannelsView(BaseModel):
+    """All channels of this process."""
+
+    incarnation: str
+    attempts_in_hand: int
+    channels: list[ChannelView]
+
+
+def router(channels: Mapping[str, Channel], intake: Intake) -> APIRouter:
+    """Make the routes."""
+    routes = APIRouter(prefix="/v1", tags=["channels"])
+
+    @routes.get("/channels")
+    async def list_channels() -> ChannelsView:
+        return ChannelsView(
+            incarnation=intake.desk.incarnation,
+            attempts_in_hand=intake.in_hand,
+            channels=[_view(channel) for channel in channels.values()],
+        )
+
+    return routes
+
+
+def _view(channel: Channel) -> ChannelView:
+    config = channel.config
+    return ChannelView(
+        channel=channel.name,
+        is_configured=config is not None,
+        is_bound=channel.is_bound,
+        breaker=channel.breaker.state.value,
+        tps=config.tps if config else None,
+        window=config.window if config else None,
+        window_free=channel.window_free,
+        open_messages=channel.open_messages,
+        open_batches=channel.open_batches,
+        backlog=channel.backlog,
+        throttled=channel.throttled,
+    )

@@ -1,0 +1,1 @@
+"""The carriers' protocols: one file each, behind one port."""

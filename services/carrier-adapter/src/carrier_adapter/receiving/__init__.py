@@ -1,0 +1,1 @@
+"""Receipts: what carriers say later, normalised and published."""

@@ -1,0 +1,113 @@
+"""A carrier's receipt, read tolerantly and put into our words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from carrier_adapter.carriers.codes import reason_of
+from carrier_adapter.receiving.remembered import RememberedIds
+from yizhan_contracts import ids
+from yizhan_contracts.events import ChannelConfigured, ReceiptReceived, ReceiptState
+from yizhan_contracts.reasons import Reason
+
+STATES: dict[str, tuple[ReceiptState, Reason]] = {
+    "delivered": (ReceiptState.DELIVERED, Reason.NONE),
+    "failed": (ReceiptState.FAILED, Reason.UNKNOWN),
+    "expired": (ReceiptState.FAILED, Reason.HANDSET_UNREACHABLE),
+    "rejected": (ReceiptState.FAILED, Reason.CARRIER_INTERCEPTED),
+    "unknown": (ReceiptState.UNKNOWN, Reason.UNKNOWN),
+    "buffered": (ReceiptState.BUFFERED, Reason.NONE),
+}
+"""What a carrier's state is to us, and why, where its code does not say."""
+
+_LONGEST = 200
+
+
+class BadReceiptError(ValueError):
+    """One receipt cannot be read: names the field, never its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierReceipt:
+    """A receipt as a carrier's protocol said it, whichever protocol that is."""
+
+    carrier_message_id: str
+    ref: str
+    state: str
+    code: str
+    at: str
+
+
+def read(item: Any) -> CarrierReceipt:  # noqa: ANN401 - JSON
+    """Read one receipt of a webhook call. Raises BadReceiptError."""
+    if not isinstance(item, Mapping):
+        raise BadReceiptError("a receipt is an object")
+    return CarrierReceipt(
+        _text(item, "id") or _missing("id"),
+        _text(item, "ref"),
+        (_text(item, "state") or _missing("state")).lower(),
+        _text(item, "code"),
+        _text(item, "at"),
+    )
+
+
+def normalise(
+    receipt: CarrierReceipt, channel: ChannelConfigured, remembered: RememberedIds, now: datetime
+) -> ReceiptReceived:
+    """Put a receipt into our words: a state that is new to us says nothing final."""
+    state, otherwise = STATES.get(receipt.state, (ReceiptState.UNKNOWN, Reason.UNKNOWN))
+    known = remembered.get(channel.carrier_account, receipt.carrier_message_id)
+    at = _moment(receipt.at)
+    return ReceiptReceived(
+        channel=channel.channel,
+        carrier_account=channel.carrier_account,
+        carrier_message_id=receipt.carrier_message_id,
+        attempt_id=_attempt_of(receipt.ref) or (known.attempt_id if known else None),
+        state=state,
+        reason=_reason(state, receipt.code, channel, otherwise),
+        carrier_code=receipt.code,
+        country=known.country if known else "",
+        carrier_time=receipt.at,
+        delivered_at=at if state is ReceiptState.DELIVERED else None,
+        received_at=now,
+    )
+
+
+def _reason(
+    state: ReceiptState, code: str, channel: ChannelConfigured, otherwise: Reason
+) -> Reason:
+    """Only what failed has a reason, and a code for success explains no failure."""
+    if state is not ReceiptState.FAILED:
+        return otherwise
+    return reason_of(code, channel.reasons, otherwise) or otherwise
+
+
+def _attempt_of(ref: str) -> str | None:
+    """Give the attempt that a carrier echoed, None when the reference is not ours."""
+    try:
+        ids.parse_attempt_id(ref)
+    except ValueError:
+        return None
+    return ref
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _text(item: Mapping[str, Any], field: str) -> str:
+    value = item.get(field)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > _LONGEST:
+        raise BadReceiptError(f"{field}: a text of at most {_LONGEST} characters")
+    return str(value)
+
+
+def _missing(field: str) -> str:
+    raise BadReceiptError(f"{field}: is missing")

@@ -1,0 +1,107 @@
+"""POST /v1/carriers/{channel}/receipts/{token}: receipts from carriers that speak HTTP."""
+
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic_core import from_json, to_json
+
+from carrier_adapter.receiving.taking import Taking
+from yizhan_contracts.events import ChannelConfigured
+from yizhan_runtime.errors import Retryable
+from yizhan_runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+MOST_RECEIPTS = 1_000
+MOST_BYTES = 2 * 1024 * 1024
+
+Find = Callable[[str], ChannelConfigured | None]
+Token = Callable[[ChannelConfigured], str]
+
+
+class _Refusal(Exception):
+    """An answer that is no 200."""
+
+    def __init__(self, status: int, why: str, problem: str) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.why = why
+        self.problem = problem
+
+
+class Webhook:
+    """Answers 200 only when Kafka has what it takes: the carrier repeats everything else.
+
+    At-least-once; receipts are idempotent downstream. A bad receipt is named in the answer and
+    costs the others nothing: repeated, it would be as bad again.
+    """
+
+    def __init__(self, taking: Taking, find: Find, token_of: Token) -> None:
+        self._taking = taking
+        self._find = find
+        self._token_of = token_of
+
+    def router(self) -> APIRouter:
+        router = APIRouter(tags=["webhook"])
+        router.add_api_route(
+            "/v1/carriers/{channel}/receipts/{token}",
+            self.on_receipts,
+            methods=["POST"],
+            response_model=None,
+        )
+        return router
+
+    async def on_receipts(self, channel: str, token: str, request: Request) -> Response:
+        """Take a call of up to 1,000 receipts."""
+        config = None
+        try:
+            config = self._let_in(channel, token)
+            items = _items(await _body(request))
+            taken, problems = await self._taking.take(config, items)
+        except _Refusal as refusal:
+            self._taking.refused(channel if config else "", refusal.why)
+            return _answer({"taken": 0, "problem": refusal.problem}, refusal.status)
+        except Retryable as error:
+            log.warning("receipts are not taken", extra={"channel": channel, "why": str(error)})
+            return _answer({"taken": 0, "problem": "try again"}, 503)
+        return _answer({"taken": taken, "problems": problems}, 200)
+
+    def _let_in(self, channel: str, token: str) -> ChannelConfigured:
+        config = self._find(channel)
+        if config is None or not _is_equal(token, self._token_of(config)):
+            raise _Refusal(404, "unknown-address", "no such webhook")
+        return config
+
+
+def _is_equal(token: str, expected: str) -> bool:
+    """Compare in constant time; a channel without a token has no webhook."""
+    return bool(expected) and hmac.compare_digest(token.encode(), expected.encode())
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise _Refusal(413, "too-large", f"a call has at most {MOST_BYTES} bytes")
+    return bytes(body)
+
+
+def _items(body: bytes) -> list[Any]:
+    try:
+        call = from_json(body)
+    except ValueError:
+        raise _Refusal(400, "no-json", "the body is not JSON") from None
+    items = call.get("receipts") if isinstance(call, dict) else None
+    if not isinstance(items, list):
+        raise _Refusal(422, "no-receipts", 'the body is {"receipts": [...]}')
+    if len(items) > MOST_RECEIPTS:
+        raise _Refusal(413, "too-many", f"a call has at most {MOST_RECEIPTS} receipts")
+    return items
+
+
+def _answer(body: dict[str, Any], status: int) -> Response:
+    return Response(to_json(body), status, media_type="application/json")

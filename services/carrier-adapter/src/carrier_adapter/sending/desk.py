@@ -1,0 +1,22 @@
+"""What all channels of the process share on the way of an attempt."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from carrier_adapter.domain.claims import Claim
+from carrier_adapter.receiving.remembered import RememberedIds
+from carrier_adapter.sending.facts import FactWriter
+from carrier_adapter.sending.gathering import Gathering
+from carrier_adapter.sending.inquiry import Directory, Inquiry
+
+
+@dataclass(frozen=True)
+class Desk:
+    """``incarnation`` names this process, and is on every claim that it makes."""
+
+    incarnation: str
+    claims: Gathering[Claim, Collection[str]]
+    inquiry: Inquiry
+    writer: FactWriter
+    remembered: RememberedIds
+    directory: Directory
