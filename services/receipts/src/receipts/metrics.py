@@ -1,6 +1,7 @@
 """Every metric of receipts: name, labels, buckets, one sentence each. Labels are bounded sets."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -86,8 +87,10 @@ class Metrics:
         self._swept = Counter(
             "yizhan_sweeps_acted_total", "What the sweeper did.", ["action"], registry=registry
         )
-        self._sweep_lag = Gauge(
-            "yizhan_sweep_lag_seconds", "How far the sweeper is behind.", registry=registry
+        self._swept_at = Gauge(
+            "yizhan_sweep_completed_timestamp_seconds",
+            "When the sweeper last had nothing left to do.",
+            registry=registry,
         )
         self._early = Gauge(
             "yizhan_early_receipts", "Receipts whose attempt is not known.", registry=registry
@@ -158,8 +161,8 @@ class Metrics:
     def record_swept(self, action: Sweep, count: int = 1) -> None:
         self._swept_children[action].inc(count)
 
-    def record_sweep_lag(self, seconds: float) -> None:
-        self._sweep_lag.set(seconds)
+    def record_sweep(self, now: datetime) -> None:
+        self._swept_at.set(now.timestamp())
 
     def record_early(self, count: int) -> None:
         self._early.set(count)

@@ -83,6 +83,10 @@ class SweepStore(Protocol):
         """Page through accepted messages: ids and ``check_at``."""
         ...
 
+    async def settlers_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        """Give who settled which of these messages: a SettledBy."""
+        ...
+
     async def settled_ids(self, first: str, last: str) -> set[str]:
         """Give which messages of a range of ids are settled, both ends included."""
         ...

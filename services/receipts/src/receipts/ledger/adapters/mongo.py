@@ -1,0 +1,210 @@
+"""The ledger in MongoDB: bulk inserts and indexed lookups. The only updates are corrections.
+
+What each operation costs, and why nothing here is an update: docs/adr, append-only ledger.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from receipts.ledger.consequences import SettledBy
+from receipts.ledger.documents import ACCEPTED_FIELDS, FACT_FIELDS, Document, accepted_of, fact_of
+from receipts.ledger.facts import Accepted, Fact, Kind
+from receipts.ledger.ports import Due, Position
+from yizhan_contracts.events import MessageAccepted, Status
+from yizhan_runtime import Index, Mongo
+
+MESSAGES: Final = "messages"
+FACTS: Final = "facts"
+EARLY: Final = "early_receipts"
+SETTLED: Final = "settled"
+CURSORS: Final = "cursors"
+
+_EXISTS: Final = {"$exists": True}
+_EARLY_KEPT_S: Final = 8 * 86_400
+"""A day longer than a receipt is matched; the gauge of early receipts shows what ages out."""
+
+INDEXES: Final[dict[str, tuple[Index, ...]]] = {
+    MESSAGES: (
+        Index((("check_at", 1), ("_id", 1))),
+        Index((("account_id", 1), ("reference", 1), ("_id", 1))),
+    ),
+    FACTS: (
+        Index((("message_id", 1),)),
+        Index((("carrier_key", 1),), partial={"carrier_key": _EXISTS}),
+        Index((("receipt_due_at", 1), ("_id", 1)), partial={"receipt_due_at": _EXISTS}),
+    ),
+    EARLY: (
+        Index((("carrier_key", 1),)),
+        Index((("stored_at", 1),), expire_after_s=_EARLY_KEPT_S),
+    ),
+    SETTLED: (
+        Index((("account_id", 1), ("status", 1), ("_id", 1))),
+        Index((("settled_at", 1),), partial={"settled_by": SettledBy.FULL_SWEEP.value}),
+    ),
+}
+
+
+class MongoLedger:
+    """Implements LedgerStore, SweepStore and LedgerReader."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def prepare(self) -> None:
+        """Create the indexes that every query here stands on."""
+        for collection, indexes in INDEXES.items():
+            await self._mongo.ensure_indexes(collection, indexes)
+
+    async def insert_messages(self, documents: Sequence[Document]) -> set[str]:
+        return await self._mongo.insert_new(MESSAGES, documents)
+
+    async def insert_facts(self, documents: Sequence[Document]) -> set[str]:
+        return await self._mongo.insert_new(FACTS, documents)
+
+    async def insert_early(self, documents: Sequence[Document]) -> set[str]:
+        return await self._mongo.insert_new(EARLY, documents)
+
+    async def insert_settled(self, documents: Sequence[Document]) -> set[str]:
+        return await self._mongo.insert_new(SETTLED, documents)
+
+    async def accepted_of(self, message_ids: Collection[str]) -> dict[str, Accepted]:
+        found = await self._mongo.find_by_ids(MESSAGES, message_ids, ACCEPTED_FIELDS)
+        return {message_id: accepted_of(document) for message_id, document in found.items()}
+
+    async def events_of(self, message_ids: Collection[str]) -> dict[str, MessageAccepted]:
+        found = await self._mongo.find_by_ids(MESSAGES, message_ids, ("event",))
+        parse = MessageAccepted.model_validate_json
+        return {message_id: parse(document["event"]) for message_id, document in found.items()}
+
+    async def facts_of(self, message_ids: Collection[str]) -> dict[str, list[Fact]]:
+        query = {"message_id": {"$in": list(message_ids)}}
+        facts: dict[str, list[Fact]] = {}
+        for document in await self._mongo.find(FACTS, query, fields=FACT_FIELDS):
+            facts.setdefault(document["message_id"], []).append(fact_of(document))
+        return facts
+
+    async def settled_of(self, message_ids: Collection[str]) -> dict[str, Document]:
+        return await self._mongo.find_by_ids(SETTLED, message_ids)
+
+    async def submitted_under(
+        self, carrier_keys: Collection[str], since: datetime
+    ) -> dict[str, Mapping[str, Any]]:
+        query = {"carrier_key": {"$in": list(carrier_keys)}, "at": {"$gte": since}}
+        found = await self._mongo.find(
+            FACTS, query, fields=("carrier_key", "message_id", "n", "at", "kind")
+        )
+        newest: dict[str, Mapping[str, Any]] = {}
+        for document in sorted(found, key=_by_time):
+            if document["kind"] == Kind.SUBMITTED:
+                newest[document["carrier_key"]] = document
+        return newest
+
+    async def early_under(
+        self, carrier_keys: Collection[str], since: datetime
+    ) -> list[Mapping[str, Any]]:
+        query = {"carrier_key": {"$in": list(carrier_keys)}, "stored_at": {"$gte": since}}
+        return list(await self._mongo.find(EARLY, query))
+
+    async def remove_early(self, ids: Collection[str]) -> None:
+        if ids:
+            await self._mongo.delete_by_ids(EARLY, ids)
+
+    async def correct(self, message_id: str, fields: Mapping[str, Any]) -> None:
+        unless = {"_id": message_id, "status": {"$ne": Status.DELIVERED.value}}
+        await self._mongo.update_one(SETTLED, unless, {"$set": dict(fields)})
+
+    async def correct_sms(self, message_id: str, sms: Mapping[str, Any]) -> None:
+        unless = {"_id": message_id, "sms.status": {"$ne": Status.DELIVERED.value}}
+        await self._mongo.update_one(SETTLED, unless, {"$set": {"sms": dict(sms)}})
+
+    async def due_facts(self, after: Position, until: datetime, limit: int) -> list[Due]:
+        return await self._due(FACTS, "receipt_due_at", "message_id", after, until, limit)
+
+    async def due_messages(self, after: Position, until: datetime, limit: int) -> list[Due]:
+        return await self._due(MESSAGES, "check_at", "_id", after, until, limit)
+
+    async def _due(
+        self,
+        collection: str,
+        field: str,
+        message_field: str,
+        after: Position,
+        until: datetime,
+        limit: int,
+    ) -> list[Due]:
+        query = {
+            "$or": [
+                {field: after.at, "_id": {"$gt": after.last_id}},
+                {field: {"$gt": after.at, "$lte": until}},
+            ]
+        }
+        found = await self._mongo.find(
+            collection,
+            query,
+            sort=((field, 1), ("_id", 1)),
+            limit=limit,
+            fields=(field, message_field),
+        )
+        return [Due(d[message_field], Position(d[field], d["_id"])) for d in found]
+
+    async def next_due(self, after: datetime) -> datetime | None:
+        times = [
+            document[field]
+            for collection, field in ((FACTS, "receipt_due_at"), (MESSAGES, "check_at"))
+            for document in await self._mongo.find(
+                collection, {field: {"$gt": after}}, sort=((field, 1),), limit=1, fields=(field,)
+            )
+        ]
+        return min(times, default=None)
+
+    async def load_cursor(self, name: str) -> Position | None:
+        found = await self._mongo.find_by_ids(CURSORS, [name])
+        return Position(found[name]["at"], found[name]["last_id"]) if found else None
+
+    async def save_cursor(self, name: str, position: Position) -> None:
+        values = {"at": position.at, "last_id": position.last_id}
+        await self._mongo.update_one(CURSORS, {"_id": name}, {"$set": values}, upsert=True)
+
+    async def message_ids(self, after: str, below: str, limit: int) -> list[tuple[str, datetime]]:
+        query = {"_id": {"$gt": after, "$lt": below}}
+        found = await self._mongo.find(
+            MESSAGES, query, sort=(("_id", 1),), limit=limit, fields=("check_at",)
+        )
+        return [(document["_id"], document["check_at"]) for document in found]
+
+    async def settlers_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        found = await self._mongo.find_by_ids(SETTLED, message_ids, ("settled_by",))
+        return {message_id: document["settled_by"] for message_id, document in found.items()}
+
+    async def settled_ids(self, first: str, last: str) -> set[str]:
+        query = {"_id": {"$gte": first, "$lte": last}}
+        return {d["_id"] for d in await self._mongo.find(SETTLED, query, fields=("_id",))}
+
+    async def settled_by_full_sweep(self, since: datetime) -> list[Document]:
+        query = {"settled_by": SettledBy.FULL_SWEEP.value, "settled_at": {"$gt": since}}
+        return await self._mongo.find(SETTLED, query, fields=("_id",))
+
+    async def count_early(self) -> int:
+        return await self._mongo.count(EARLY, {})
+
+    async def find_message(self, message_id: str) -> Document | None:
+        return (await self._mongo.find_by_ids(MESSAGES, [message_id])).get(message_id)
+
+    async def find_by_reference(self, account_id: str, reference: str, limit: int) -> list[str]:
+        query = {"account_id": account_id, "reference": reference}
+        found = await self._mongo.find(
+            MESSAGES, query, sort=(("_id", -1),), limit=limit, fields=("_id",)
+        )
+        return [document["_id"] for document in found]
+
+    async def find_settled(self, message_id: str) -> Document | None:
+        return (await self._mongo.find_by_ids(SETTLED, [message_id])).get(message_id)
+
+    async def find_facts(self, message_id: str) -> list[Document]:
+        return await self._mongo.find(FACTS, {"message_id": message_id})
+
+
+def _by_time(document: Mapping[str, Any]) -> datetime:
+    at: datetime = document["at"]
+    return at

@@ -1,0 +1,307 @@
+"""The ledger's promises, by the protocol's rules, with a process that may die anywhere."""
+
+import asyncio
+import itertools
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from services.receipts.tests.unit.making import (
+    MESSAGE_ID,
+    WITH_CALL,
+    called,
+    finished,
+    message,
+    receipt,
+)
+from services.receipts.tests.unit.world import Said, World
+
+from receipts.ledger.facts import Kind
+from yizhan_contracts.events import (
+    AttemptOutcome,
+    CallOutcome,
+    Medium,
+    MessageSettled,
+    ReceiptState,
+    RerouteRequested,
+    Status,
+    VoiceRequested,
+)
+from yizhan_contracts.reasons import Reason
+
+ACCEPTED = message()
+SUBMITTED = finished(AttemptOutcome.SUBMITTED)
+DELIVERED = receipt(ReceiptState.DELIVERED)
+EARLY = receipt(ReceiptState.DELIVERED, attempt_id=None)
+FAILED = receipt(ReceiptState.FAILED, reason=Reason.NUMBER_VACANT, carrier_code="UNDELIV")
+REFUSED = finished(AttemptOutcome.REFUSED, reason=Reason.NUMBER_VACANT, carrier_code="11")
+
+STORIES: dict[str, tuple[tuple[Said, ...], Status]] = {
+    "delivered": ((ACCEPTED, SUBMITTED, DELIVERED), Status.DELIVERED),
+    "delivered, the carrier does not echo our id": (
+        (ACCEPTED, SUBMITTED, EARLY),
+        Status.DELIVERED,
+    ),
+    "refused": ((ACCEPTED, REFUSED), Status.FAILED),
+    "failed": ((ACCEPTED, SUBMITTED, FAILED), Status.FAILED),
+    "failed, then delivered": ((ACCEPTED, SUBMITTED, FAILED, DELIVERED), Status.DELIVERED),
+    "in doubt, then delivered": (
+        (ACCEPTED, finished(AttemptOutcome.IN_DOUBT, reason=Reason.IN_DOUBT), SUBMITTED, EARLY),
+        Status.DELIVERED,
+    ),
+    "the second attempt delivers": (
+        (
+            ACCEPTED,
+            finished(AttemptOutcome.REFUSED, reason=Reason.CARRIER_ERROR),
+            finished(AttemptOutcome.SUBMITTED, 2, channel="b", carrier_account="carrier-b"),
+            receipt(ReceiptState.DELIVERED, 2, channel="b", carrier_account="carrier-b"),
+        ),
+        Status.DELIVERED,
+    ),
+}
+ORDERS = [
+    pytest.param(order, status, id=f"{name} {i}")
+    for name, (said, status) in STORIES.items()
+    for i, order in enumerate(itertools.permutations(said))
+]
+
+
+def check(world: World, status: Status) -> None:
+    """Settled once, as it should be, and whoever listens has heard of it last."""
+    settled = world.settled()
+    assert settled["status"] == status
+    told = world.said_last()
+    assert (told.status, told.revision) == (status, settled["revision"])
+    assert not world.store.early
+
+
+@pytest.mark.parametrize(("order", "status"), ORDERS)
+async def test_any_order_settles_the_same(order: tuple[Said, ...], status: Status) -> None:
+    """Rules ``first``, ``fold``: whoever comes last sees what came before."""
+    world = World()
+    for said in order:
+        await world.hear(said)
+    check(world, status)
+
+
+@pytest.mark.parametrize(("order", "status"), ORDERS)
+async def test_death_between_any_two_steps_settles_once_and_says_so(
+    order: tuple[Said, ...], status: Status
+) -> None:
+    """Rules ``cont``, ``repub``: read again, the record finds its writes there and carries on."""
+    for last, said in enumerate(order):
+        dies_before, has_died = 1, True
+        while has_died:
+            world = World()
+            for before in order[:last]:
+                await world.hear(before)
+            has_died = await world.until_done(lambda: world.hear(said), dies_before)  # noqa: B023
+            for after in order[last + 1 :]:
+                await world.hear(after)
+            check(world, status)
+            dies_before += 1
+
+
+@given(
+    st.sampled_from(sorted(STORIES)),
+    st.lists(st.integers(0, 3), max_size=5),
+    st.integers(0, 2**32),
+    st.integers(1, 12),
+)
+@settings(max_examples=300, deadline=None)
+async def test_any_order_repetition_and_interleaving_settles_the_same(
+    story: str, repeats: list[int], seed: int, dies_before: int
+) -> None:
+    said, status = STORIES[story]
+    shuffled = [*said, *(said[i % len(said)] for i in repeats)]
+    world, random = World(), Random(seed)
+    random.shuffle(shuffled)
+    world.steps.shuffle = random
+    middle = len(shuffled) // 2
+    for half in (shuffled[:middle], shuffled[middle:]):
+        world.steps.taken, world.steps.dies_before = 0, dies_before
+        outcomes = await asyncio.gather(*map(world.hear, half), return_exceptions=True)
+        world.steps.dies_before = None
+        world.restart()
+        await asyncio.gather(
+            *(world.hear(s) for s, died in zip(half, outcomes, strict=True) if died)
+        )
+    check(world, status)
+
+
+@pytest.mark.parametrize("seed", range(200))
+async def test_receipt_and_attempt_at_the_same_moment_find_each_other(seed: int) -> None:
+    """Rule ``first``: each writes its own document before it looks for the other's."""
+    world = World()
+    await world.hear(ACCEPTED)
+    world.steps.shuffle = Random(seed)
+    await asyncio.gather(world.hear(SUBMITTED), world.hear(EARLY))
+    check(world, Status.DELIVERED)
+
+
+async def test_accepted_message_whose_facts_came_first_is_settled_at_once() -> None:
+    """Rule ``fold``."""
+    world = World()
+    await world.hear(SUBMITTED, DELIVERED)
+    assert not world.store.settled
+    await world.hear(ACCEPTED)
+    check(world, Status.DELIVERED)
+
+
+async def test_two_truths_about_one_attempt_do_not_hide_each_other() -> None:
+    """Rule ``factid``: the answer that comes after "in doubt" brings the carrier's id."""
+    world = World()
+    in_doubt = finished(AttemptOutcome.IN_DOUBT, reason=Reason.IN_DOUBT)
+    await world.hear(ACCEPTED, in_doubt, SUBMITTED)
+    kinds = {fact["kind"] for fact in world.store.facts.values()}
+    assert kinds == {Kind.IN_DOUBT, Kind.SUBMITTED}
+    await world.hear(EARLY)
+    check(world, Status.DELIVERED)
+
+
+async def test_settled_is_changed_only_to_delivered() -> None:
+    """Rule ``rank``."""
+    world = World()
+    await world.hear(ACCEPTED, SUBMITTED)
+    world.clock.turn(3 * 3600)
+    await world.sweeper.sweep()
+    assert world.settled()["status"] == Status.UNKNOWN
+    await world.hear(FAILED)
+    check(world, Status.UNKNOWN)
+    assert world.said_last().reason is Reason.RECEIPT_OVERDUE
+    await world.hear(DELIVERED)
+    check(world, Status.DELIVERED)
+    assert world.settled()["revision"] == 2
+    await world.hear(FAILED)
+    check(world, Status.DELIVERED)
+
+
+async def test_message_found_settled_is_said_again() -> None:
+    """Rule ``repub``: whoever settled it may have died before saying it."""
+    world = World()
+    await world.hear(ACCEPTED, SUBMITTED, DELIVERED)
+    said = len(world.topic.of(MessageSettled))
+    for repeated in (ACCEPTED, DELIVERED, REFUSED, SUBMITTED):
+        await world.hear(repeated)
+    told = world.topic.of(MessageSettled)
+    assert len(told) == said + 4
+    assert len({event.model_dump_json() for event in told}) == 1
+
+
+async def test_once_settled_nobody_is_rerouted_or_called() -> None:
+    world = World()
+    await world.hear(message(policy=WITH_CALL), SUBMITTED)
+    world.clock.turn(86_400)
+    await world.sweeper.sweep()
+    world.clock.turn(86_400)
+    await world.sweeper.sweep()
+    assert world.settled()["status"] == Status.UNKNOWN
+    asked = len(world.topic.of(VoiceRequested))
+    await world.hear(receipt(ReceiptState.FAILED, reason=Reason.CARRIER_ERROR))
+    assert len(world.topic.of(VoiceRequested)) == asked
+    assert not world.topic.of(RerouteRequested)
+
+
+async def test_failed_receipt_asks_for_the_next_attempt_with_the_whole_message() -> None:
+    world = World()
+    await world.hear(ACCEPTED, SUBMITTED, receipt(ReceiptState.FAILED, reason=Reason.ROAMING))
+    (asked,) = world.topic.of(RerouteRequested)
+    assert (asked.n, asked.reason, asked.tried) == (1, Reason.ROAMING, ("a",))
+    assert asked.message == ACCEPTED
+    assert not world.store.settled
+
+
+async def test_failed_sms_asks_for_the_call_and_its_answer_delivers() -> None:
+    world = World()
+    await world.hear(message(policy=WITH_CALL), SUBMITTED)
+    await world.hear(receipt(ReceiptState.FAILED, reason=Reason.HANDSET_UNREACHABLE))
+    (asked,) = world.topic.of(VoiceRequested)
+    assert (asked.sms_failed, asked.reason) == (True, Reason.HANDSET_UNREACHABLE)
+    assert not world.store.settled
+    await world.hear(called(CallOutcome.ANSWERED))
+    check(world, Status.DELIVERED)
+    assert world.said_last().via is Medium.VOICE
+    assert world.settled()["sms"]["status"] == Status.FAILED
+
+
+async def test_call_asked_for_again_is_waited_for_no_longer() -> None:
+    world = World()
+    failed = receipt(ReceiptState.FAILED, reason=Reason.HANDSET_UNREACHABLE)
+    await world.hear(message(policy=WITH_CALL), SUBMITTED, failed)
+    world.clock.turn(60)
+    await world.hear(failed)
+    first, second = world.topic.of(VoiceRequested)
+    assert first.wait_until == second.wait_until
+
+
+async def test_sms_that_arrives_after_the_call_is_kept_beside_it() -> None:
+    """The status stays what it was; the push, which speaks of the SMS, has something new to say."""
+    world = World()
+    failed = receipt(ReceiptState.FAILED, reason=Reason.HANDSET_UNREACHABLE)
+    await world.hear(message(policy=WITH_CALL), SUBMITTED, failed, called(CallOutcome.ANSWERED))
+    await world.hear(DELIVERED)
+    settled = world.settled()
+    assert (settled["status"], settled["via"], settled["revision"]) == ("delivered", "voice", 1)
+    assert settled["sms"]["status"] == Status.DELIVERED
+    check(world, Status.DELIVERED)
+
+
+async def test_receipt_is_matched_to_the_newest_attempt_with_its_id_within_seven_days() -> None:
+    world = World()
+    old, new = message("0" * 31 + "1"), message("0" * 31 + "2")
+    await world.hear(old, finished(AttemptOutcome.SUBMITTED, of=old))
+    world.clock.turn(6 * 86_400)
+    later = finished(AttemptOutcome.SUBMITTED, of=new, finished_at=world.clock.now())
+    await world.hear(new, later, EARLY)
+    assert set(world.store.settled) == {new.message_id}
+
+
+async def test_receipt_without_its_attempt_is_kept_and_not_matched_after_seven_days() -> None:
+    world = World()
+    await world.hear(EARLY)
+    assert len(world.store.early) == 1
+    world.clock.turn(8 * 86_400)
+    await world.hear(ACCEPTED, SUBMITTED)
+    assert not world.store.settled
+
+
+async def test_receipts_that_are_not_final_are_facts_and_settle_nothing() -> None:
+    world = World()
+    await world.hear(ACCEPTED, SUBMITTED, receipt(ReceiptState.BUFFERED))
+    assert len(world.store.facts) == 2
+    assert not world.store.settled
+    assert not world.topic.events
+
+
+async def test_released_attempt_leaves_no_trace() -> None:
+    world = World()
+    await world.hear(ACCEPTED, finished(AttemptOutcome.RELEASED))
+    assert not world.store.facts
+
+
+async def test_batches_write_and_publish_once_however_many_records_they_hold() -> None:
+    world = World()
+    many = [message(f"{i:032x}") for i in range(1, 101)]
+    await world.hear(*many)
+    await world.hear(*(finished(AttemptOutcome.SUBMITTED, of=m) for m in many))
+    world.steps.taken = world.store.writes = 0
+    await world.hear(*(receipt(ReceiptState.DELIVERED, message_id=m.message_id) for m in many))
+    assert len(world.store.settled) == 100
+    assert world.store.writes == 2
+    assert world.steps.taken == 6
+
+
+async def test_deliveries_are_counted_once_by_channel_and_country() -> None:
+    world = World()
+    fault = receipt(ReceiptState.FAILED, reason=Reason.CARRIER_ERROR, carrier_message_id="c-9")
+    await world.hear(ACCEPTED, SUBMITTED, DELIVERED, DELIVERED, FAILED, fault)
+    (report,) = world.deliveries.take_changed(world.clock.now())
+    counts = report.countries["CN"]
+    assert (report.channel, counts.delivered, counts.failed) == ("a", 1, 1)
+    assert counts.age_s_sum == pytest.approx(8.0)
+    assert not world.deliveries.take_changed(world.clock.now())
+
+
+def test_message_id_of_the_tests_is_an_id() -> None:
+    assert len(MESSAGE_ID) == 32
