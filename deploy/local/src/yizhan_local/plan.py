@@ -8,7 +8,7 @@ from string import Template
 
 from yizhan_local.errors import StackError
 from yizhan_local.process import free_port
-from yizhan_local.services import PROGRAMS, Programs, Service
+from yizhan_local.services import INTERNAL_TOKEN, PROGRAMS, REFERENCES, Programs, Service
 
 Settings = Mapping[str, str]
 
@@ -93,7 +93,8 @@ class Plan:
         for override in given:
             settings |= override
         filled = {key: self._fill(value, name) for key, value in settings.items()}
-        return _outer() | filled | (dict(secrets) if service.gets_secrets else {})
+        handed = {key: secret for key, secret in secrets.items() if key.startswith(service.secrets)}
+        return _outer() | filled | handed
 
     def provision_command(self) -> list[str]:
         """Return the command that creates the topics."""
@@ -143,5 +144,5 @@ def _inherited() -> dict[str, str]:
     return {
         key: value
         for key, value in os.environ.items()
-        if key.startswith("YIZHAN_") and not key.startswith("YIZHAN_SECRET_")
+        if key.startswith("YIZHAN_") and not key.startswith((REFERENCES, INTERNAL_TOKEN))
     }

@@ -8,6 +8,12 @@ service, hyphens as underscores).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+REFERENCES = "YIZHAN_SECRET_"
+"""What the configuration refers to: carriers', providers' and customers' secrets."""
+
+INTERNAL_TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
+"""What services show each other."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -17,8 +23,8 @@ class Service:
     module: str
     settings: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
-    gets_secrets: bool = False
-    """Whether it is handed the values behind the secret references of the configuration."""
+    secrets: tuple[str, ...] = ()
+    """Beginnings of the names of the secrets that it is handed."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +43,21 @@ PROGRAMS = Programs(
         "simulators",
         "yizhan_simulators",
         arguments=("--port", "${port}", "--record-dir", "${work}/records"),
-        gets_secrets=True,
+        secrets=(REFERENCES,),
     ),
     services=(
         Service(
             "receipts",
             "receipts",
             {"YIZHAN_RECEIPTS_ENDPOINTS_FILE": "${config}/endpoints.yaml"},
-            gets_secrets=True,
+            secrets=(REFERENCES, INTERNAL_TOKEN),
         ),
         Service("router", "router", {"YIZHAN_ROUTER_CHANNELS_FILE": "${config}/channels.yaml"}),
         Service(
             "carrier-adapter",
             "carrier_adapter",
             {"YIZHAN_ADAPTER_CALLBACK_URL": "${url}"},
-            gets_secrets=True,
+            secrets=(REFERENCES,),
         ),
         Service(
             "voice-fallback",
@@ -61,7 +67,7 @@ PROGRAMS = Programs(
                 "YIZHAN_VOICE_RECEIPTS_URL": "${receipts_url}",
                 "YIZHAN_VOICE_CALLBACK_URL": "${url}",
             },
-            gets_secrets=True,
+            secrets=(REFERENCES, INTERNAL_TOKEN),
         ),
         Service("ingest", "ingest", {"YIZHAN_INGEST_ACCOUNTS_FILE": "${config}/accounts.yaml"}),
     ),
