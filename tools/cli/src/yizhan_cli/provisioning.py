@@ -77,10 +77,13 @@ async def apply(
         cluster = await _look(admin)
         found = await _compare(admin, cluster, _named(settings, topics))
         missing = [finding for finding in found if finding.state is State.MISSING]
-        if missing:
-            await _create(admin, missing, replicas or min(MAX_REPLICAS, cluster.brokers))
-            await _until_led(admin, {finding.name for finding in missing})
-        return [_created(finding) for finding in found]
+        if not missing:
+            return found
+        created = await _create(admin, missing, replicas or min(MAX_REPLICAS, cluster.brokers))
+        await _until_led(admin, {finding.name for finding in missing})
+        # Whoever was quicker than we may have made it otherwise.
+        now = await _compare(admin, await _look(admin), _named(settings, topics))
+        return [_created(finding) if finding.name in created else finding for finding in now]
 
 
 def _named(settings: KafkaSettings, topics: Iterable[Topic]) -> dict[str, Topic]:
@@ -152,7 +155,9 @@ async def _configs(
     }
 
 
-async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Finding], replicas: int) -> None:
+async def _create(
+    admin: AIOKafkaAdminClient, missing: Sequence[Finding], replicas: int
+) -> set[str]:
     asked = [
         NewTopic(one.name, one.topic.partitions, replicas, topic_configs=one.topic.config())
         for one in missing
@@ -161,6 +166,7 @@ async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Finding], replic
     for name, code, why in answer.topic_errors:
         if code not in (0, _ALREADY_EXISTS):
             raise Unavailable(f"Kafka does not create {name}: {why or for_code(code).__name__}")
+    return {name for name, code, _ in answer.topic_errors if code == 0}
 
 
 async def _until_led(admin: AIOKafkaAdminClient, names: set[str]) -> None:
@@ -169,6 +175,4 @@ async def _until_led(admin: AIOKafkaAdminClient, names: set[str]) -> None:
 
 
 def _created(finding: Finding) -> Finding:
-    if finding.state is not State.MISSING:
-        return finding
-    return replace(finding, state=State.CREATED, partitions=finding.topic.partitions)
+    return finding if finding.is_wrong else replace(finding, state=State.CREATED)
