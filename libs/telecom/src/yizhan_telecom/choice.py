@@ -220,7 +220,7 @@ def rank(entries: Sequence[Entry], routing: RoutingPolicy, view: Callable[[str],
 
 
 def _ranked(entry: Entry, routing: RoutingPolicy, view: View, cheapest: float) -> Ranked:
-    is_full = view.is_throttled or view.backlog > entry.room
+    is_full = view.is_paused or view.backlog > entry.room
     tier = Tier.FULL if is_full and view.state is State.HEALTHY else _TIER_OF[view.state]
     score, merit = _merit(entry, routing, view.quality, cheapest)
     return Ranked(entry, tier, (tier, *merit), merit, score, view, is_full)
@@ -249,7 +249,7 @@ def _merit(
 def _note(entry: Entry, view: View, *, is_full: bool) -> str:
     parts = [f"priority {entry.priority}", f"price {entry.price:g}", f"quality {view.quality:g}"]
     if is_full:
-        parts.append("throttled" if view.is_throttled else f"backlog {view.backlog}")
+        parts.append("paused" if view.is_paused else f"backlog {view.backlog}")
     if view.note:
         parts.append(view.note)
     return ", ".join(parts)

@@ -60,13 +60,26 @@ def test_thin_failures_over_many_countries_open_the_channel_as_a_whole() -> None
     assert state(health, "PT") is State.OPEN
 
 
-def test_an_unbound_channel_is_open_at_once() -> None:
+def test_an_unbound_channel_is_avoided_at_once_and_open_after_a_second() -> None:
     health = health_of()
     adapter = Adapter(health)
     adapter.run(2, ok=5)
     adapter.is_bound = False
-    (left,) = adapter.report()
+    assert not adapter.report()
+    assert health.view("a", "FR").is_paused
+    (left,) = health.advance(adapter.at + 0.8)
     assert (left.after, left.kind) == (State.OPEN, Kind.UNBOUND)
+
+
+def test_a_bind_that_blinks_is_held_against_nobody() -> None:
+    health = health_of()
+    adapter = Adapter(health)
+    for _ in range(20):
+        adapter.run(2, ok=5)
+        adapter.is_bound = False
+        adapter.run(0.5)
+        adapter.is_bound = True
+    assert not adapter.transitions
 
 
 def test_messages_in_flight_without_answers_degrade_before_their_timeout() -> None:
@@ -159,9 +172,9 @@ def test_throttling_is_seen_and_passes() -> None:
     adapter = Adapter(health)
     adapter.throttled = 30
     adapter.count(ok=20).report()
-    assert health.view("a", "FR").is_throttled
+    assert health.view("a", "FR").is_paused
     adapter.run(1.5, ok=5)
-    assert not health.view("a", "FR").is_throttled
+    assert not health.view("a", "FR").is_paused
 
 
 def test_backlog_of_all_live_instances_adds_up_and_a_ghost_does_not() -> None:
@@ -181,13 +194,14 @@ def test_a_killed_instance_that_was_bound_does_not_hide_that_the_other_is_not() 
     Adapter(health, instance="ghost")
     live = Adapter(health, instance="live", at=60.0)
     live.is_bound = False
-    live.report()
+    live.run(1.5)
     assert state(health) is State.OPEN
 
 
 def test_a_channel_that_binds_after_its_start_has_nothing_to_prove() -> None:
     health = health_of()
     adapter = Adapter(health, is_bound=False)
+    adapter.run(2)
     assert state(health) is State.OPEN
     adapter.is_bound = True
     adapter.report()
@@ -281,7 +295,7 @@ def test_a_bind_that_comes_back_is_on_trial() -> None:
     adapter = Adapter(health)
     adapter.run(2, ok=5)
     adapter.is_bound = False
-    adapter.report()
+    adapter.run(2)
     adapter.is_bound = True
     adapter.report()
     assert state(health) is State.PROBING

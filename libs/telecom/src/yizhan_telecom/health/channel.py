@@ -27,6 +27,7 @@ class ChannelHealth:
         self._views: dict[str, View] = {}
         self._whole_view = AT_REST
         self._throttled_until = 0.0
+        self._unbound_since: float | None = None
         self._has_sent = False
         self.is_changed = False
         """Whether a view has changed since the owner last looked."""
@@ -67,7 +68,7 @@ class ChannelHealth:
         after_s = max(self._rules.stalled_after_s, 4 * usual_s)
         self.whole.is_stalled = self.reporters.is_stalled(now, after_s)
         adrift = [name for name, c in self.countries.items() if c.state is not State.HEALTHY]
-        transitions = self._judge(adrift, now)
+        transitions = self._judge_bound(now) + self._judge(adrift, now)
         poor = [name for name, view in self._views.items() if view != self._whole_view]
         self._refresh(now, poor)
         return transitions
@@ -130,12 +131,17 @@ class ChannelHealth:
         return transitions
 
     def _judge_bound(self, now: float) -> list[Transition]:
-        is_bound, whole = self.reporters.is_bound, self.whole
+        whole = self.whole
         is_held = whole.state is State.OPEN and whole.kind is Kind.UNBOUND
-        if is_bound == (not is_held):
-            return []
-        if not is_bound:
+        if not self.reporters.is_bound:
+            if self._unbound_since is None:
+                self._unbound_since = now
+            if is_held or now - self._unbound_since < self._rules.unbound_s:
+                return []
             return self._transitions(WHOLE, whole.open(now, Kind.UNBOUND))
+        self._unbound_since = None
+        if not is_held:
+            return []
         if not self._has_sent:  # it has only just begun: nothing is held against it
             whole.reset(now)
             return [Transition(self.name, WHOLE, State.OPEN, State.HEALTHY, Kind.NONE)]
@@ -202,7 +208,7 @@ class ChannelHealth:
             kind=circuit.kind,
             quality=self._in_steps(rates[0] * rates[1], before.quality),
             backlog=backlog,
-            is_throttled=now < self._throttled_until,
+            is_paused=now < self._throttled_until or self._unbound_since is not None,
             note=circuit.note,
         )
 

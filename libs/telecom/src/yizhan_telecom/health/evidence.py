@@ -97,8 +97,7 @@ class SubmitWindow:
 
     @property
     def mean_latency_ms(self) -> float:
-        answered = self.good + self.refused
-        return self.latency_ms / answered if answered > _NOTHING else 0.0
+        return self.latency_ms / self.good if self.good > _NOTHING else 0.0
 
 
 @dataclass(slots=True)

@@ -91,6 +91,8 @@ class HealthRules:
     prior_weight: float = 20.0
     """How many messages' weight a country borrows from its channel, and that from the priors."""
     quality_step: float = 0.05
+    unbound_s: float = 1.0
+    """A bind that is gone for less is a pause: others are preferred, nothing is held against it."""
     throttled_s: float = 1.0
     throttled_share: float = 0.1
     reporter_age_s: float = 15.0
