@@ -49,21 +49,10 @@ class Finding:
         return self.state in (State.WRONG_PARTITIONS, State.TOO_SMALL)
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """What one metadata answer says."""
-
-    brokers: int
-    partitions: Mapping[str, int]
-    settled: frozenset[str]
-    """The topics whose partitions all have a leader."""
-
-
 async def check(settings: KafkaSettings, topics: Sequence[Topic]) -> list[Finding]:
     """Compare, and change nothing."""
     async with admin_client(settings) as admin:
-        cluster = await _look(admin)
-        return await _compare(admin, cluster, _named(settings, topics))
+        return await _compare(admin, _named(settings, topics))
 
 
 async def apply(
@@ -73,48 +62,38 @@ async def apply(
 
     Idempotent. Never changes a topic that is there: with another partition count, keys would move.
     """
+    wanted = _named(settings, topics)
     async with admin_client(settings) as admin:
-        cluster = await _look(admin)
-        found = await _compare(admin, cluster, _named(settings, topics))
+        found = await _compare(admin, wanted)
         missing = [finding for finding in found if finding.state is State.MISSING]
         if not missing:
             return found
-        created = await _create(admin, missing, replicas or min(MAX_REPLICAS, cluster.brokers))
-        await _until_led(admin, {finding.name for finding in missing})
-        # Whoever was quicker than we may have made it otherwise.
-        now = await _compare(admin, await _look(admin), _named(settings, topics))
-        return [_created(finding) if finding.name in created else finding for finding in now]
+        created = await _create(admin, missing, replicas or await _default_replicas(admin))
+        await _until_led(admin, [finding.name for finding in missing])
+        if len(created) < len(missing):
+            # Somebody else was quicker, and may have made it otherwise.
+            found = await _compare(admin, wanted)
+        return [_created(finding) if finding.name in created else finding for finding in found]
 
 
 def _named(settings: KafkaSettings, topics: Iterable[Topic]) -> dict[str, Topic]:
     return {f"{settings.namespace}{topic.name}": topic for topic in topics}
 
 
-async def _look(admin: AIOKafkaAdminClient) -> Cluster:
-    answer = await admin.describe_cluster(), await admin.describe_topics()
-    brokers, described = answer
-    return Cluster(
-        brokers=len(brokers["brokers"]),
-        partitions={one["topic"]: len(one["partitions"]) for one in described},
-        settled=frozenset(one["topic"] for one in described if _is_led(one)),
-    )
-
-
-def _is_led(described: dict[str, Any]) -> bool:
-    return bool(described["partitions"]) and all(
-        partition["leader"] >= 0 for partition in described["partitions"]
-    )
-
-
-async def _compare(
-    admin: AIOKafkaAdminClient, cluster: Cluster, wanted: Mapping[str, Topic]
-) -> list[Finding]:
-    present = [name for name in wanted if name in cluster.partitions]
-    configs = await _configs(admin, present, wanted)
+async def _compare(admin: AIOKafkaAdminClient, wanted: Mapping[str, Topic]) -> list[Finding]:
+    # All topics, not those by name: a broker that auto-creates would do so on being asked.
+    described = await admin.describe_topics()
+    counts = {one["topic"]: len(one["partitions"]) for one in described}
+    configs = await _configs(admin, [name for name in wanted if name in counts], wanted)
     return [
-        _judged(topic, name, cluster.partitions.get(name), configs.get(name, {}))
+        _judged(topic, name, counts.get(name), configs.get(name, {}))
         for name, topic in wanted.items()
     ]
+
+
+async def _default_replicas(admin: AIOKafkaAdminClient) -> int:
+    cluster = await admin.describe_cluster()
+    return min(MAX_REPLICAS, len(cluster["brokers"]))
 
 
 def _judged(topic: Topic, name: str, count: int | None, config: Mapping[str, str]) -> Finding:
@@ -169,10 +148,17 @@ async def _create(
     return {name for name, code, _ in answer.topic_errors if code == 0}
 
 
-async def _until_led(admin: AIOKafkaAdminClient, names: set[str]) -> None:
-    while not names <= (await _look(admin)).settled:  # noqa: ASYNC110 - Kafka tells nobody
+async def _until_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    # Kafka tells nobody when it is done.
+    while not all(map(_is_led, await admin.describe_topics(names))):  # noqa: ASYNC110
         await asyncio.sleep(_POLL_S)
 
 
+def _is_led(described: dict[str, Any]) -> bool:
+    return bool(described["partitions"]) and all(
+        partition["leader"] >= 0 for partition in described["partitions"]
+    )
+
+
 def _created(finding: Finding) -> Finding:
-    return finding if finding.is_wrong else replace(finding, state=State.CREATED)
+    return replace(finding, state=State.CREATED, partitions=finding.topic.partitions)
