@@ -19,6 +19,8 @@ _WRITTEN = re.compile(r"\+?[0-9 ().\-/]+")
 _PUNCTUATION = str.maketrans("", "", " ().-/")
 _TAKES_SMS = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 _UNPARSED = {
+    # Only + and digits get as far as the parser: it calls those too few "not a number".
+    NumberParseException.NOT_A_NUMBER: Code.NUMBER_TOO_SHORT,
     NumberParseException.INVALID_COUNTRY_CODE: Code.NUMBER_COUNTRY_UNKNOWN,
     NumberParseException.TOO_SHORT_AFTER_IDD: Code.NUMBER_TOO_SHORT,
     NumberParseException.TOO_SHORT_NSN: Code.NUMBER_TOO_SHORT,
@@ -67,6 +69,8 @@ def _plain(written: str) -> str | None:
     if _WRITTEN.fullmatch(text) is None:
         return None
     text = text.translate(_PUNCTUATION)
+    if text in {"", "+"}:
+        return None
     return f"+{text[2:]}" if text.startswith("00") else text
 
 

@@ -1,5 +1,7 @@
 """The catalogue from one YAML file, validated whole before anything of it is used."""
 
+import os
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 from ingest.catalogue import Account, ApiKey, CatalogueFile
 from ingest.errors import BadCatalogue
 
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _HINTS = {
     "missing": "add it",
     "extra_forbidden": "remove it, or correct its name",
@@ -46,7 +49,19 @@ def load_catalogue(path: Path) -> FileCatalogue:
             f"{path}: cannot be read ({type(error).__name__}): "
             "point YIZHAN_INGEST_ACCOUNTS_FILE at the accounts file"
         ) from error
-    return FileCatalogue(parse_catalogue(text, str(path)))
+    return FileCatalogue(parse_catalogue(_substituted(text, str(path)), str(path)))
+
+
+def _substituted(text: str, name: str) -> str:
+    """Put the environment's values in for ${NAME}: keys differ where files do not."""
+
+    def value(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1])
+        if found is None:
+            raise BadCatalogue(f"{name}: names ${{{match[1]}}}: set it in the environment")
+        return found
+
+    return _VARIABLE.sub(value, text)
 
 
 def parse_catalogue(text: str, name: str) -> CatalogueFile:

@@ -20,10 +20,15 @@ class SendRequest(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "to": "+44 7700 900123",
+                    "to": "+1 201 555 0123",
                     "template": "exam-score",
                     "language": "zh",
-                    "variables": {"name": "A", "code": "1", "subject": "B", "score": "99"},
+                    "variables": {
+                        "name": "张三",
+                        "code": "2026001",
+                        "subject": "数学",
+                        "score": "99",
+                    },
                     "reference": "candidate-1",
                 }
             ]
