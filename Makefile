@@ -50,10 +50,12 @@ $(STAMP): requirements.lock $(PACKAGES:%=%/pyproject.toml)
 		$(PACKAGES:%=-e %)
 	@touch $@
 
-lock: $(STAMP) ## requirements.in -> requirements.lock (ARGS=--upgrade for newer versions)
-	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-		$(ARGS) requirements.in --output-file requirements.lock
+RESOLVE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+          --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: $(STAMP) ## requirements*.in -> requirements*.lock (ARGS=--upgrade for newer versions)
+	$(RESOLVE) $(ARGS) requirements.in --output-file requirements.lock
+	$(RESOLVE) requirements.services.in --output-file requirements.services.lock
 
 # --- checks ------------------------------------------------------------------------------------
 
