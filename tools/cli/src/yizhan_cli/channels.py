@@ -32,7 +32,8 @@ def _checked(names: Iterable[str]) -> list[str]:
 
 def _of_file(file: Path) -> list[str]:
     try:
-        table = yaml.safe_load(file.read_text())
+        # Everything as text, as the router reads names: `no` is a name here and not False.
+        table = yaml.load(file.read_text(), Loader=yaml.BaseLoader)  # noqa: S506 - makes only text
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"the channels file {file} cannot be read: {error}") from error
     return [_name(entry, file) for entry in _entries(table, file)]

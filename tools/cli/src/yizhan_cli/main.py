@@ -2,7 +2,7 @@
 
 import typer
 
-from yizhan_cli import dlq, documents, topics
+from yizhan_cli import dlq, documents, topics, trace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,5 +16,6 @@ app = typer.Typer(
 )
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
+app.command("trace")(trace.trace)
 app.command("schemas")(documents.schemas)
 app.command("asyncapi")(documents.asyncapi)
