@@ -61,6 +61,9 @@ def _add_stack_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--instances", nargs="*", default=[], metavar="SERVICE=N", help="such as router=2"
     )
+    parser.add_argument(
+        "--only", nargs="*", metavar="SERVICE", help="these services; the simulators run anyway"
+    )
 
 
 def _add_others(commands: Any) -> None:  # noqa: ANN401 - argparse keeps this type to itself
@@ -90,6 +93,7 @@ def _stack(arguments: argparse.Namespace) -> Stack:
         arguments.work,
         namespace=arguments.namespace,
         instances=instances,
+        only=arguments.only,
         programs=arguments.programs,
     )
 
@@ -98,6 +102,8 @@ def _up(arguments: argparse.Namespace) -> None:
     options = ["--config", str(arguments.config), "--namespace", arguments.namespace]
     if arguments.instances:
         options += ["--instances", *arguments.instances]
+    if arguments.only is not None:
+        options += ["--only", *arguments.only]
     _show(supervisor.up(arguments.work, options))
 
 

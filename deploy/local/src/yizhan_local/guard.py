@@ -9,12 +9,23 @@ it runs with `python -I -S`, in some 15 ms.
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+OPEN_FILES = 65_536
+"""Kafka holds three files for each segment, mongod one for each collection and index."""
+
+
+def raise_file_limit() -> None:
+    """Let the program open many files, as far as this user may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bound(parent_pid: int, command: list[str]) -> None:
@@ -38,6 +49,7 @@ def free(log: Path, command: list[str]) -> None:
 
 if __name__ == "__main__":
     mode, argument, *rest = sys.argv[1:]
+    raise_file_limit()
     if mode == "bound":
         bound(int(argument), rest)
     else:
