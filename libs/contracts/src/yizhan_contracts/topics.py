@@ -167,7 +167,7 @@ CHANNEL_CONFIGURED = _table(
     Key.CHANNEL,
     "The channel table in force.",
     [_ROUTER],
-    [_ADAPTER, _VOICE],
+    [_ROUTER, _ADAPTER, _VOICE],
 )
 CHANNEL_REPORTED = _report(events.ChannelReported, "How a channel does.", [_ADAPTER], [_ROUTER])
 DELIVERY_REPORTED = _report(
