@@ -73,7 +73,7 @@ class FileJournal:
 
 def _cut_half_line(path: Path) -> None:
     """Drop what a kill left half written: whoever sent it never got an answer."""
-    if not path.exists():
+    if not path.is_file():
         return
     with path.open("rb+") as file:
         end = 0

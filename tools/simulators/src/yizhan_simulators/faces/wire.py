@@ -33,7 +33,8 @@ def party(parties: Named[P_co], request: web.Request) -> P_co:
         return parties.of(request.match_info["name"])
     except ValueError as error:
         problem = {"problems": [{"field": "(path)", "problem": "no name", "do": str(error)}]}
-        raise web.HTTPNotFound(body=to_json(problem), content_type="application/json") from error
+        body = to_json(problem).decode()
+        raise web.HTTPNotFound(text=body, content_type="application/json") from error
 
 
 def is_let_in(request: web.Request, secret: SecretStr | None) -> bool:
