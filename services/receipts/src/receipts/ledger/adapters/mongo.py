@@ -181,6 +181,13 @@ class MongoLedger:
         query = {"_id": {"$gte": first, "$lte": last}}
         return {d["_id"] for d in await self._mongo.find(SETTLED, query, fields=("_id",))}
 
+    async def settled_page(self, after: str, below: str, limit: int) -> list[tuple[str, str]]:
+        query = {"_id": {"$gt": after, "$lt": below}}
+        found = await self._mongo.find(
+            SETTLED, query, sort=(("_id", 1),), limit=limit, fields=("status",)
+        )
+        return [(document["_id"], document["status"]) for document in found]
+
     async def settled_by_full_sweep(self, since: datetime) -> list[Document]:
         query = {"settled_by": SettledBy.FULL_SWEEP.value, "settled_at": {"$gt": since}}
         return await self._mongo.find(SETTLED, query, fields=("_id",))

@@ -1,0 +1,133 @@
+"""The HTTP edge: the state of a message for other services, its story for people, and the balance of all."""
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query
+from fastapi.responses import JSONResponse
+from pydantic import SecretStr
+
+from receipts.ledger.conservation import Conservation
+from receipts.ledger.documents import Document
+from receipts.ledger.ports import LedgerReader
+from receipts.ledger.timeline import masked, timeline
+from yizhan_contracts.ids import MESSAGE_ID_PATTERN
+from yizhan_runtime import Retryable
+
+MessageId = Annotated[str, Path(pattern=MESSAGE_ID_PATTERN)]
+T = TypeVar("T")
+_MOST: Final = 50
+
+
+def make_router(reader: LedgerReader, conservation: Conservation, token: SecretStr) -> APIRouter:
+    """Make the routes. Each needs ``Authorization: Bearer <internal token>``."""
+    router = APIRouter(dependencies=[Depends(_bearer(token))])
+
+    @router.get("/internal/v1/messages/{message_id}/state")
+    async def state(message_id: MessageId) -> dict[str, Any]:
+        """Say whether a message is still open: asked between a call's claim and the dial."""
+        settled = await _or_unavailable(reader.find_settled(message_id))
+        if settled is not None:
+            return {"open": False, "status": settled["status"]}
+        return {"open": True, "status": None}
+
+    @router.get("/v1/messages/{message_id}")
+    async def story(message_id: MessageId) -> dict[str, Any]:
+        """Tell all that is known of one message."""
+        told = await _or_unavailable(_story(reader, message_id))
+        if told is None:
+            raise HTTPException(404, "no such message")
+        return told
+
+    @router.get("/v1/messages")
+    async def stories(
+        account_id: Annotated[str, Query(min_length=1, max_length=200)],
+        reference: Annotated[str, Query(min_length=1, max_length=200)],
+    ) -> dict[str, Any]:
+        """Find an account's messages by the customer's own name for them, newest first."""
+        ids = await _or_unavailable(reader.find_by_reference(account_id, reference, _MOST))
+        told = [await _or_unavailable(_story(reader, message_id)) for message_id in ids]
+        return {"messages": [item for item in told if item is not None], "most": _MOST}
+
+    @router.get("/v1/conservation")
+    async def balance(
+        since: Annotated[datetime | None, Query()] = None,
+        until: Annotated[datetime | None, Query()] = None,
+    ) -> JSONResponse:
+        """Count accepted = settled + in flight, from the ids in the stores."""
+        return JSONResponse(await _or_unavailable(conservation.count(since, until)))
+
+    return router
+
+
+def _bearer(token: SecretStr) -> Callable[[str | None], None]:
+    expected = f"Bearer {token.get_secret_value()}".encode()
+
+    def check(authorization: Annotated[str | None, Header()] = None) -> None:
+        given = (authorization or "").encode()
+        if not token.get_secret_value() or not hmac.compare_digest(given, expected):
+            raise HTTPException(401, "show the internal token", {"WWW-Authenticate": "Bearer"})
+
+    return check
+
+
+async def _or_unavailable(answer: Awaitable[T]) -> T:
+    try:
+        return await answer
+    except Retryable as error:
+        raise HTTPException(503, "the ledger cannot be read now", {"Retry-After": "1"}) from error
+
+
+async def _story(reader: LedgerReader, message_id: str) -> Document | None:
+    message = await reader.find_message(message_id)
+    facts = await reader.find_facts(message_id)
+    if message is None and not facts:
+        return None
+    settled = await reader.find_settled(message_id)
+    return {
+        "message_id": message_id,
+        "accepted": _accepted(message) if message else None,
+        "settled": _settled(settled) if settled else None,
+        "timeline": timeline(facts),
+    }
+
+
+def _accepted(message: Document) -> Document:
+    """Show an accepted message without its text, and its recipient masked."""
+    shown = (
+        "account_id",
+        "reference",
+        "country",
+        "lane",
+        "charging_num",
+        "test",
+        "arrived_at",
+        "accepted_at",
+        "valid_until",
+    )
+    return {
+        **{name: message[name] for name in shown},
+        "recipient": masked(message["recipient"]),
+        "policy": json.loads(message["policy"]),
+        "origin": json.loads(message["origin"]),
+    }
+
+
+def _settled(settled: Document) -> Document:
+    shown = (
+        "status",
+        "revision",
+        "via",
+        "reason",
+        "carrier_code",
+        "channel",
+        "attempts",
+        "sms",
+        "delivered_at",
+        "settled_at",
+        "corrected_at",
+    )
+    return {name: settled[name] for name in shown if name in settled}

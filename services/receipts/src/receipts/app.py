@@ -1,0 +1,127 @@
+"""Composition of receipts: the only file that constructs things."""
+
+import secrets
+import socket
+
+from receipts import handlers
+from receipts.api import make_router
+from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.catching_up import CatchingUp
+from receipts.ledger.consequences import Consequences
+from receipts.ledger.conservation import Conservation
+from receipts.ledger.deliveries import Deliveries
+from receipts.ledger.full_sweep import FullSweep, FullSweepTerms
+from receipts.ledger.reporting import DeliveryReporter
+from receipts.ledger.service import Ledger, Terms
+from receipts.ledger.sweeper import Acting, Sweeper, SweepTerms
+from receipts.metrics import Metrics
+from receipts.push.adapters.http import HttpCustomers
+from receipts.push.adapters.mongo import MongoPush
+from receipts.push.endpoints import load_endpoints
+from receipts.push.lanes import Lanes
+from receipts.push.later import Later
+from receipts.push.service import Pusher, PushTerms
+from receipts.push.speaker import Speaker
+from receipts.settings import ReceiptsSettings
+from yizhan_contracts import topics
+from yizhan_contracts.topics import Service as Name
+from yizhan_runtime import Clock, Service, SystemClock, get_logger
+
+log = get_logger(__name__)
+
+_LOOK_AHEAD = 5000
+"""Of the push: a record is open for as long as a customer's answer may take, up to our patience."""
+
+
+def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = None) -> Service:
+    """Compose the service. Raises Misconfigured; does no I/O but reading files."""
+    settings = settings or ReceiptsSettings()
+    clock = clock or SystemClock()
+    service = Service(Name.RECEIPTS, settings, clock=clock)
+    metrics = Metrics(service.registry)
+    store = MongoLedger(service.mongo())
+    service.on_start(store.prepare)
+    if not settings.internal_token.get_secret_value():
+        log.warning("YIZHAN_INTERNAL_TOKEN is empty: the HTTP routes refuse everybody")
+    _add_ledger(service, settings, store, metrics)
+    _add_push(service, settings, store, metrics)
+    conservation = Conservation(store, clock)
+    service.http.include_router(make_router(store, conservation, settings.internal_token))
+    return service
+
+
+def _add_ledger(
+    service: Service, settings: ReceiptsSettings, store: MongoLedger, metrics: Metrics
+) -> None:
+    clock, publisher = service.clock, service.publisher
+    deliveries = Deliveries(_instance(settings), secrets.token_hex(8))
+    consequences = Consequences(store, publisher, clock, metrics, settings.receipts_call_margin_s)
+    terms = Terms(
+        submit_timeout_s=settings.receipts_submit_timeout_s,
+        settle_margin_s=settings.receipts_settle_margin_s,
+        default_receipt_timeout_s=settings.receipts_receipt_timeout_s,
+    )
+    ledger = Ledger(store, consequences, clock, metrics, deliveries, terms)
+    catching_up = CatchingUp(clock, settings.receipts_start_grace_s)
+    acting = Acting(consequences, clock, metrics, deliveries)
+    sweeper = Sweeper(
+        store,
+        ledger,
+        acting,
+        clock,
+        metrics,
+        catching_up,
+        SweepTerms(margin_s=settings.receipts_sweep_margin_s),
+    )
+    full_sweep = FullSweep(
+        store, ledger, acting, clock, metrics, catching_up, _full_sweep_terms(settings)
+    )
+    service.needs((topics.MESSAGE_SETTLED, topics.REROUTE_REQUESTED, topics.VOICE_REQUESTED))
+    service.needs((topics.DELIVERY_REPORTED,))
+    service.consume_batches(handlers.LEDGER_GROUP, handlers.ledger_routes(ledger, catching_up))
+    service.background("sweep", sweeper.run)
+    service.background("full sweep", full_sweep.run)
+    service.background("delivery reports", DeliveryReporter(deliveries, publisher, clock).run)
+
+
+def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:
+    return FullSweepTerms(
+        period_s=settings.receipts_full_sweep_period_s,
+        reach_s=settings.receipts_full_sweep_reach_s,
+        min_age_s=settings.receipts_full_sweep_min_age_s,
+    )
+
+
+def _add_push(
+    service: Service, settings: ReceiptsSettings, ledger: MongoLedger, metrics: Metrics
+) -> None:
+    clock = service.clock
+    endpoints = load_endpoints(settings.receipts_endpoints_file)
+    store = MongoPush(service.mongo(), ledger)
+    customers = HttpCustomers(endpoints.guard())
+    lanes = Lanes(endpoints.endpoints)
+    speaker = Speaker(store, customers, clock, metrics)
+    terms = PushTerms(
+        gather_s=settings.receipts_push_gather_s, patience_s=settings.receipts_push_patience_s
+    )
+    pusher = Pusher(lanes, store, speaker, clock, metrics, terms, service.fail)
+    later = Later(lanes, store, speaker, clock, metrics, _instance(settings))
+    service.on_start(store.prepare)
+    service.on_start(customers.open)
+    service.consume_window(
+        handlers.PUSH_GROUP,
+        handlers.push_routes(),
+        pusher.take,
+        on_revoked=pusher.forget,
+        look_ahead=_LOOK_AHEAD,
+        max_span=4 * _LOOK_AHEAD,
+    )
+    service.background("aged pushes", pusher.run)
+    service.background("later pushes", later.run)
+    service.on_stop(pusher.stop)
+    service.on_stop(customers.close)
+
+
+def _instance(settings: ReceiptsSettings) -> str:
+    """Name this replica: two that run at the same time never share a name."""
+    return settings.instance or f"{socket.gethostname()}-{settings.http_port}"

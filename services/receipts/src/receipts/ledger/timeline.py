@@ -1,0 +1,39 @@
+"""The history of one message, as people read it: every fact in the order in which it happened."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from receipts.ledger.documents import Document
+from receipts.ledger.facts import Kind
+
+_LEFT_OUT: Final = frozenset(
+    {"_id", "message_id", "carrier_key", "tried", "kind", "at", "decision"}
+)
+_SHOWN_DIGITS: Final = 4
+
+
+def timeline(facts: Sequence[Mapping[str, Any]]) -> list[Document]:
+    """Give the facts in order, their codes raw and translated, without anything personal."""
+    return [_entry(fact) for fact in sorted(facts, key=_order)]
+
+
+def _order(fact: Mapping[str, Any]) -> tuple[datetime, str]:
+    at: datetime = fact["at"]
+    return at, fact["_id"]
+
+
+def _entry(fact: Mapping[str, Any]) -> Document:
+    entry = {name: fact[name] for name in fact if name not in _LEFT_OUT}
+    if fact["kind"] == Kind.CALL_REQUESTED:
+        entry["wait_until"] = fact["at"]
+    if "decision" in fact:
+        entry["decision"] = json.loads(fact["decision"])
+    return {"at": fact["at"], "what": fact["kind"]} | entry
+
+
+def masked(recipient: str) -> str:
+    """Show enough of a number to recognise it: the country's code and the last digits."""
+    hidden = len(recipient) - _SHOWN_DIGITS - _SHOWN_DIGITS
+    return f"{recipient[:_SHOWN_DIGITS]}{'*' * max(0, hidden)}{recipient[-_SHOWN_DIGITS:]}"

@@ -1,0 +1,1 @@
+"""The push's ports, implemented."""

@@ -1,0 +1,41 @@
+"""What receipts is told through its environment, beside the settings that all services share."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from yizhan_runtime import RuntimeSettings
+
+
+class ReceiptsSettings(RuntimeSettings):
+    """Variables begin with ``YIZHAN_``, those of receipts alone with ``YIZHAN_RECEIPTS_``."""
+
+    internal_token: SecretStr = SecretStr("")
+    """What other services show (``Authorization: Bearer``). Empty: all are refused."""
+
+    receipts_endpoints_file: Path | None = None
+    """Where accounts want their receipts (YAML). None: nobody is pushed to."""
+
+    receipts_submit_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    """The longest submit timeout in the channel table: the last deadline counts from after it."""
+    receipts_settle_margin_s: float = Field(default=10.0, ge=10.0)
+    """Between the moment when nothing can be sent any more and the last deadline."""
+    receipts_receipt_timeout_s: float = Field(default=14_400.0, gt=0, le=259_200)
+    """For attempts that do not say how long their receipt may take."""
+    receipts_call_margin_s: float = Field(default=10.0, ge=0)
+    """How much later than its limit a call's report may come."""
+
+    receipts_sweep_margin_s: float = Field(default=2.0, ge=0)
+    """How long a document may take from its time of insertion until it can be seen."""
+    receipts_start_grace_s: float = Field(default=15.0, ge=0)
+    """After a start, deadlines wait until what piled up has been read."""
+    receipts_full_sweep_period_s: float = Field(default=60.0, gt=0)
+    receipts_full_sweep_reach_s: float = Field(default=7 * 86_400.0, gt=0)
+    """The longest validity and the longest wait for a receipt, with some days to spare."""
+    receipts_full_sweep_min_age_s: float = Field(default=600.0, ge=0)
+    """Younger messages are the cursors' business."""
+
+    receipts_push_gather_s: float = Field(default=0.05, ge=0, le=5)
+    """A result waits this long for others to go in the same POST."""
+    receipts_push_patience_s: float = Field(default=1.0, gt=0, le=30)
+    """What is not acknowledged by then is stored, so that slow customers hold up nobody."""
