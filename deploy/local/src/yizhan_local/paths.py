@@ -11,7 +11,7 @@ def repository() -> Path:
 
 def local_dir() -> Path:
     """Return the folder for data, logs and state: `.local`, or YIZHAN_LOCAL_DIR."""
-    return Path(os.environ.get("YIZHAN_LOCAL_DIR") or repository() / ".local")
+    return Path(os.environ.get("YIZHAN_LOCAL_DIR") or repository() / ".local").resolve()
 
 
 def resource(name: str) -> Path:

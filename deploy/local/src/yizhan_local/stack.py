@@ -56,18 +56,18 @@ class Stack:
         programs: Programs = PROGRAMS,
     ) -> None:
         self.config_dir = config_dir
-        self.work_dir = work_dir
+        self.work_dir = work_dir.resolve()  # the state file is read from anywhere
         self.servers = choose_servers() if servers is None else servers
         self._owns_servers = servers is None
         self.plan = Plan(
-            work_dir,
+            self.work_dir,
             namespace=namespace,
             instances=instances,
             only=only,
             overrides=overrides,
             programs=programs,
         )
-        self.account = load_account(work_dir / "secrets.json")
+        self.account = load_account(self.work_dir / "secrets.json")
         self._running: dict[str, Supervised] = {}
         self._writing = threading.Lock()
         self._status = "starting"
