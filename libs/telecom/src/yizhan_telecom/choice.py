@@ -125,6 +125,14 @@ class Table:
             )
         return found
 
+    def may_serve_later(self, country: str, *, is_test: bool = False) -> bool:
+        """Tell whether a channel of this country is left out for now only (not: disabled)."""
+        return any(
+            channel.enabled and channel.test is is_test and route_of(channel, country) is not None
+            for name in self.excluded
+            if (channel := self.channels.get(name)) is not None
+        )
+
 
 def route_of(channel: ChannelConfigured, country: str) -> CountryRoute | None:
     """Give what a channel offers in a country; ``*`` in its table stands for the rest."""
@@ -371,6 +379,10 @@ class Chooser:
         if chosen.why is Why.PROBE and chosen.channel is not None:
             health.probed(chosen.channel, country, now)
         return chosen
+
+    def look(self, facts: Facts, tried: Collection[str] = ()) -> Choice:
+        """Say what would be chosen, probes aside; nothing is noted."""
+        return choose(self.ranking(facts), facts, tried)
 
     def ranking(self, facts: Facts) -> Ranking:
         """Give the ranking that a message is chosen from."""

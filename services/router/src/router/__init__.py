@@ -1,1 +1,1 @@
-"""Chooses the channel of every attempt."""
+"""Router: chooses the channel of every attempt, and owns the channel table."""

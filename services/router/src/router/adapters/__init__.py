@@ -1,0 +1,1 @@
+"""The router's ends: the table's file, and Kafka's topics."""

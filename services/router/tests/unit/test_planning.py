@@ -1,0 +1,259 @@
+"""Planning: what follows from each event, and the router's rules of the message protocol."""
+
+from datetime import timedelta
+
+import pytest
+from services.router.tests.unit.fakes import START, Router, channel, finished, message, reroute
+
+from router.domain import Routable
+from yizhan_contracts.events import (
+    AttemptOutcome,
+    InDoubtPolicy,
+    Lane,
+    Policy,
+)
+from yizhan_contracts.reasons import Reason
+from yizhan_runtime.errors import Retryable
+
+REFUSED, FAILED, RELEASED, IN_DOUBT = (
+    AttemptOutcome.REFUSED,
+    AttemptOutcome.FAILED,
+    AttemptOutcome.RELEASED,
+    AttemptOutcome.IN_DOUBT,
+)
+
+
+def two() -> Router:
+    return Router(channel("a"), channel("b", priority=20))
+
+
+async def test_an_accepted_message_becomes_attempt_1_on_the_best_channel() -> None:
+    router = two()
+    accepted = message()
+    assert await router.take(accepted) == []
+    plan = router.plan
+    assert (plan.n, plan.channel, plan.tried, plan.reason) == (1, "a", (), Reason.NONE)
+    assert plan.message is accepted
+    assert [candidate.channel for candidate in plan.decision.candidates] == ["a", "b"]
+
+
+async def test_a_batch_is_one_publish() -> None:
+    router = two()
+    await router.take(*(message(number) for number in range(500)))
+    assert router.publisher.calls == 1
+    assert len(router.plans) == 500
+
+
+async def test_nothing_to_plan_is_no_publish() -> None:
+    router = two()
+    await router.take(finished(message(), AttemptOutcome.SUBMITTED))
+    assert router.publisher.calls == 0
+
+
+@pytest.mark.parametrize("outcome", [AttemptOutcome.EXPIRED, AttemptOutcome.UNROUTABLE])
+async def test_nothing_follows_from_an_attempt_that_closed_its_message(
+    outcome: AttemptOutcome,
+) -> None:
+    router = two()
+    await router.take(finished(message(), outcome))
+    assert router.plans == []
+
+
+@pytest.mark.parametrize("outcome", [REFUSED, FAILED, IN_DOUBT])
+async def test_what_another_channel_may_cure_is_planned_there_as_the_next_attempt(
+    outcome: AttemptOutcome,
+) -> None:
+    router = two()
+    await router.take(finished(message(), outcome, reason=Reason.CARRIER_ERROR))
+    assert (router.plan.n, router.plan.channel, router.plan.tried) == (2, "b", ("a",))
+
+
+async def test_what_no_channel_can_cure_ends_there() -> None:
+    router = two()
+    await router.take(finished(message(), REFUSED, reason=Reason.NUMBER_VACANT))
+    assert router.plans == []
+
+
+async def test_the_account_bounds_the_attempts() -> None:
+    router = two()
+    await router.take(finished(message(policy=Policy(max_attempts=1)), REFUSED))
+    assert router.plans == []
+
+
+async def test_an_attempt_in_doubt_under_hold_waits_for_its_receipt() -> None:
+    router = two()
+    held = message(policy=Policy(in_doubt=InDoubtPolicy.HOLD))
+    await router.take(finished(held, IN_DOUBT, reason=Reason.IN_DOUBT))
+    assert router.plans == []
+
+
+async def test_a_reroute_asks_for_the_next_attempt() -> None:
+    router = two()
+    await router.take(reroute(message()))
+    assert (router.plan.n, router.plan.channel, router.plan.tried) == (2, "b", ("a",))
+
+
+async def test_a_reroute_beyond_the_attempts_allowed_closes_the_message() -> None:
+    router = two()
+    await router.take(reroute(message(policy=Policy(max_attempts=1))))
+    assert (router.plan.channel, router.plan.reason) == ("none", Reason.ATTEMPTS_EXHAUSTED)
+
+
+async def test_a_test_message_never_reaches_a_real_carrier() -> None:
+    router = Router(channel("real"), channel("sandbox", test=True, priority=90))
+    await router.take(message(1, test=True), message(2))
+    assert [plan.channel for plan in router.plans] == ["sandbox", "real"]
+
+
+async def test_a_test_message_without_a_test_channel_has_no_route() -> None:
+    router = two()
+    await router.take(message(test=True))
+    assert (router.plan.channel, router.plan.reason) == ("none", Reason.NO_ROUTE)
+
+
+async def test_kafka_away_is_for_the_runner_and_a_repeat_plans_the_same() -> None:
+    router = two()
+    router.publisher.failures = 1
+    with pytest.raises(Retryable):
+        await router.take(message())
+    await router.take(message())
+    assert (router.plan.n, router.plan.channel) == (1, "a")
+
+
+# Rule `same`: a released attempt is planned again under its own attempt id: the claim decides.
+
+
+@pytest.mark.parametrize("n", [1, 2])
+async def test_a_released_attempt_is_planned_again_under_its_own_number(n: int) -> None:
+    router = Router(channel("a"), channel("b", priority=20), channel("c", priority=30))
+    tried = ("c",) if n == 2 else ()
+    released = finished(message(), RELEASED, n=n, reason=Reason.CHANNEL_DOWN, tried=tried)
+    await router.take(released)
+    assert router.plan.attempt_id == released.attempt_id
+    assert (router.plan.n, router.plan.channel, router.plan.tried) == (n, "b", tried)
+
+
+async def test_a_released_attempt_does_not_use_up_an_attempt() -> None:
+    router = two()
+    once = message(policy=Policy(max_attempts=1))
+    await router.take(finished(once, RELEASED, reason=Reason.CHANNEL_DOWN))
+    assert (router.plan.n, router.plan.channel) == (1, "b")
+
+
+async def test_a_released_attempt_waits_while_no_other_channel_is_well() -> None:
+    router = two()
+    router.break_channels("b")
+    released = finished(message(), RELEASED, reason=Reason.CHANNEL_DOWN)
+    ((at, wait),) = await router.take(released)
+    assert (at, wait.why) == (0, "released")
+    assert router.plans == []
+
+
+async def test_a_released_attempt_that_waited_may_go_back_where_it_came_from() -> None:
+    router = two()
+    router.break_channels("b")
+    await router.take(finished(message(), RELEASED, reason=Reason.CHANNEL_DOWN), waited_s=5)
+    assert (router.plan.n, router.plan.channel) == (1, "a")
+
+
+async def test_a_released_attempt_waits_as_long_as_it_is_valid_then_closes() -> None:
+    router = Router(channel("a"))
+    router.break_channels("a")
+    released = finished(message(), RELEASED, reason=Reason.CHANNEL_DOWN)
+    router.clock.passed_s = 0.5
+    assert await router.take(released, waited_s=3000)
+    router.clock.passed_s = 3600
+    await router.take(released, waited_s=3600)
+    assert (router.plan.channel, router.plan.n) == ("none", 1)
+    assert router.plan.reason is Reason.VALIDITY_EXPIRED
+
+
+# Rule `nochan`: unroutable and too late go through the channel `none`, whose claim decides.
+
+
+async def test_no_route_is_planned_on_none() -> None:
+    router = Router(channel("a", countries=("DE",)))
+    await router.take(message())
+    assert (router.plan.channel, router.plan.reason) == ("none", Reason.NO_ROUTE)
+    assert router.plan.topic() == "attempt.planned.v1.none.standard"
+
+
+async def test_all_channels_tried_is_planned_on_none_as_the_next_attempt() -> None:
+    router = Router(channel("a"))
+    await router.take(finished(message(), REFUSED, reason=Reason.CARRIER_ERROR))
+    assert (router.plan.n, router.plan.channel) == (2, "none")
+    assert router.plan.reason is Reason.ATTEMPTS_EXHAUSTED
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+async def test_too_late_is_planned_on_none(n: int) -> None:
+    router = two()
+    late = message(valid_until=START - timedelta(seconds=1))
+    events: list[Routable] = [late, finished(late, REFUSED), reroute(late, n=2)]
+    await router.take(events[n - 1])
+    assert (router.plan.n, router.plan.channel) == (n, "none")
+    assert router.plan.reason is Reason.VALIDITY_EXPIRED
+
+
+# What never left us
+
+
+async def test_what_never_left_us_may_be_tried_again_where_nothing_else_is_left() -> None:
+    router = Router(channel("a"))
+    await router.take(finished(message(), FAILED, reason=Reason.CARRIER_UNAVAILABLE))
+    assert (router.plan.n, router.plan.channel) == (2, "a")
+
+
+async def test_but_not_on_a_channel_that_is_broken() -> None:
+    router = Router(channel("a"))
+    router.break_channels("a")
+    await router.take(finished(message(), FAILED, reason=Reason.CARRIER_UNAVAILABLE))
+    assert (router.plan.n, router.plan.channel) == (2, "none")
+
+
+# All broken
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+async def test_a_message_waits_while_nothing_can_be_reached(lane: Lane) -> None:
+    router = two()
+    router.break_channels("a", "b")
+    ((_, wait),) = await router.take(message(lane=lane))
+    assert wait.why == "unreachable"
+
+
+async def test_patience_ends_and_the_best_of_the_broken_is_taken() -> None:
+    router = two()
+    router.break_channels("a", "b")
+    await router.take(message(), waited_s=21)
+    assert (router.plan.channel, router.plan.decision.why) == ("a", "broken")
+
+
+async def test_carriers_that_answer_no_are_not_waited_for() -> None:
+    router = two()
+    router.break_channels("a", "b", refused=True)
+    await router.take(message())
+    assert router.plan.channel == "a"
+
+
+async def test_a_channel_that_people_will_repair_is_waited_for() -> None:
+    router = Router(channel("a"), excluded={"a": "topics missing"})
+    ((_, wait),) = await router.take(message())
+    assert wait.why == "channel-not-usable"
+
+
+async def test_a_disabled_channel_is_not_waited_for() -> None:
+    router = Router(channel("a", enabled=False))
+    await router.take(message())
+    assert (router.plan.channel, router.plan.reason) == ("none", Reason.NO_ROUTE)
+
+
+async def test_the_next_message_avoids_a_channel_as_soon_as_it_is_reported_broken() -> None:
+    router = two()
+    await router.take(message(1))
+    router.break_channels("a")
+    await router.take(message(2))
+    assert [plan.channel for plan in router.plans] == ["a", "b"]
+    assert router.registry.get_sample_value(
+        "yizhan_router_channel_state", {"channel": "a"}
+    ) == pytest.approx(3)
