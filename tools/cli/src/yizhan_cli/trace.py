@@ -1,6 +1,7 @@
 """yizhan trace: the story of one message, as the ledger tells it."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +11,11 @@ from yizhan_cli.output import show_json, show_table
 from yizhan_cli.settings import running_stack
 from yizhan_cli.topics import AsJson
 
+_COLUMNS = ("when", "what", "n", "channel", "state", "reason", "more")
+_OWN_COLUMN = frozenset({"at", *_COLUMNS[1:-1]})
 _UNAUTHORISED = (401, 403)
 _OK, _NOT_FOUND = 200, 404
+_TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
 
 
 def trace(
@@ -22,8 +26,9 @@ def trace(
         typer.Option(envvar="YIZHAN_RECEIPTS_URL", help="Else that of the running stack."),
     ] = None,
     token: Annotated[
-        str, typer.Option(envvar="YIZHAN_TOKEN", help="Sent as a bearer token, if given.")
-    ] = "",
+        str | None,
+        typer.Option(envvar=_TOKEN, help="What may read; else that of the running stack."),
+    ] = None,
     as_json: AsJson = False,
     timeout_s: Annotated[float, typer.Option("--timeout", min=0.1)] = 10.0,
 ) -> None:
@@ -35,22 +40,24 @@ def trace(
 
     if not is_message_id(message_id):
         raise UsageError("a message id is 32 lower-case hexadecimal characters")
-    base = (receipts_url or _receipts_of_stack()).rstrip("/")
-    story = asyncio.run(_fetch(f"{base}/v1/messages/{message_id}", token, timeout_s))
+    stack = _receipts_of_stack()
+    base = receipts_url or stack.get("url")
+    if not base:
+        raise UsageError("no stack runs here: give --receipts-url or YIZHAN_RECEIPTS_URL")
+    if token is None:
+        token = stack.get("env", {}).get(_TOKEN, "")
+    url = f"{base.rstrip('/')}/v1/messages/{message_id}"
+    story = asyncio.run(_fetch(url, token, timeout_s))
     if as_json:
         show_json(story)
         return
     _show(story)
 
 
-def _receipts_of_stack() -> str:
-    services = running_stack().get("services", {})
-    url = services.get("receipts", {}).get("url") or next(
-        (one["url"] for one in services.values() if one.get("service") == "receipts"), None
-    )
-    if not url:
-        raise UsageError("no stack runs here: give --receipts-url or YIZHAN_RECEIPTS_URL")
-    return str(url)
+def _receipts_of_stack() -> dict[str, Any]:
+    services = running_stack().get("services", {}).values()
+    found = (one for one in services if one.get("service") == "receipts")
+    return next(found, {})
 
 
 async def _fetch(url: str, token: str, timeout_s: float) -> dict[str, Any]:
@@ -77,23 +84,41 @@ def _refusal(status: int, url: str) -> CliError:
     if status == _NOT_FOUND:
         return NotFound("the ledger knows no such message")
     if status in _UNAUTHORISED:
-        return Unavailable(f"{url} wants a token that may read: --token or YIZHAN_TOKEN")
+        return Unavailable(f"{url} wants a token that may read: --token or {_TOKEN}")
     return Unavailable(f"{url} answers {status}")
 
 
 def _show(story: dict[str, Any]) -> None:
-    """Draw the message's own fields, then a table for each list of what happened."""
-    single = {name: value for name, value in story.items() if not _is_list_of_facts(value)}
-    show_table(("", ""), [(name, _cell(value)) for name, value in single.items()])
-    for name, value in story.items():
-        if _is_list_of_facts(value):
-            columns = list(dict.fromkeys(column for fact in value for column in fact))
-            rows = [[_cell(fact.get(column)) for column in columns] for fact in value]
-            show_table(columns, rows, title=name)
+    accepted, settled = story.get("accepted") or {}, story.get("settled")
+    show_table(("message", str(story.get("message_id"))), _fields(accepted))
+    show_table(("settled", ""), _fields(settled or {"status": "still open"}))
+    show_table(_COLUMNS, _rows(story.get("timeline") or [], accepted.get("accepted_at")))
 
 
-def _is_list_of_facts(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+def _fields(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, _cell(value)) for name, value in facts.items() if value not in (None, "", {})]
+
+
+def _rows(timeline: list[dict[str, Any]], begin: str | None) -> list[list[str]]:
+    return [
+        [
+            _since(fact.get("at"), begin),
+            *(_cell(fact.get(column)) for column in _COLUMNS[1:-1]),
+            _cell({k: v for k, v in fact.items() if k not in _OWN_COLUMN and v not in (None, "")}),
+        ]
+        for fact in timeline
+    ]
+
+
+def _since(at: str | None, begin: str | None) -> str:
+    """Say when, counted from the acceptance where that is known."""
+    if not (at and begin):
+        return at or ""
+    try:
+        passed = datetime.fromisoformat(at) - datetime.fromisoformat(begin)
+    except (TypeError, ValueError):
+        return at
+    return f"+{passed.total_seconds():.3f} s" if passed >= timedelta(0) else at
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
@@ -103,6 +128,6 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
         case dict():
             return ", ".join(f"{name}: {_cell(inner)}" for name, inner in value.items())
         case list():
-            return ", ".join(map(_cell, value))
+            return "; ".join(map(_cell, value))
         case _:
             return str(value)

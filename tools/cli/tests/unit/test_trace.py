@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,21 +15,28 @@ from yizhan_cli.errors import NotFound, Unavailable, UsageError
 from yizhan_cli.main import app
 
 MESSAGE = "01a2073f5fb849b6f2a74de452e6b438"
-STORY = {
+STORY: dict[str, Any] = {
     "message_id": MESSAGE,
-    "status": "delivered",
-    "origin": {"kind": "api"},
-    "story": [
-        {"at": "2026-11-23T07:12:03Z", "kind": "submitted", "channel": "acme-eu"},
-        {"at": "2026-11-23T07:12:10Z", "kind": "receipt", "state": "delivered"},
+    "accepted": {
+        "account_id": "acc-lumiere",
+        "reference": "",
+        "recipient": "+336****0042",
+        "accepted_at": "2026-11-23T07:12:03.500Z",
+        "policy": {"max_attempts": 3},
+    },
+    "settled": {"status": "delivered", "revision": 1},
+    "timeline": [
+        {"at": "2026-11-23T07:12:03.660Z", "what": "submitted", "n": 1, "channel": "acme-eu"},
+        {"at": "2026-11-23T07:12:10Z", "what": "receipt", "n": 1, "state": "delivered", "x": "y"},
     ],
 }
+OPEN: dict[str, Any] = {"message_id": "d" * 32, "accepted": None, "settled": None, "timeline": []}
 
 
 async def answer(request: web.Request) -> web.Response:
-    if request.headers.get("Authorization") == "Bearer bad":
-        return web.json_response({}, status=403)
-    known: dict[str, Any] = {MESSAGE: STORY, "b" * 32: [], "c" * 32: None}
+    if request.headers.get("Authorization") != "Bearer good":
+        return web.json_response({}, status=401)
+    known: dict[str, Any] = {MESSAGE: STORY, "b" * 32: [], "c" * 32: None, "d" * 32: OPEN}
     found = known.get(request.match_info["message_id"])
     return web.json_response(found, status=404 if found is None else 200)
 
@@ -55,23 +63,36 @@ def receipts_url() -> Iterator[str]:
     loop.close()
 
 
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YIZHAN_INTERNAL_TOKEN", "good")
+
+
 def trace(*arguments: str) -> str:
     return CliRunner().invoke(app, ["trace", *arguments], catch_exceptions=False).stdout
 
 
 def test_the_story_is_told_in_its_order(receipts_url: str) -> None:
     told = trace(MESSAGE, "--receipts-url", receipts_url)
-    assert "delivered" in told
-    assert told.index("submitted") < told.index("receipt")
+    assert "max_attempts: 3" in told
+    assert told.index("+0.160 s") < told.index("+6.500 s")
+    assert told.index("submitted") < told.index("x: y")
     assert json.loads(trace(MESSAGE, "--receipts-url", receipts_url, "--json")) == STORY
 
 
+def test_a_message_that_is_only_heard_of_is_still_open(receipts_url: str) -> None:
+    assert "still open" in trace("d" * 32, "--receipts-url", receipts_url)
+
+
 def test_the_running_stack_is_asked_by_default(
-    receipts_url: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    receipts_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services = {"receipts-1": {"service": "receipts", "url": receipts_url}}
+    env = {"YIZHAN_INTERNAL_TOKEN": "good"}
+    services = {"receipts-1": {"service": "receipts", "url": receipts_url, "env": env}}
     (tmp_path / "stack.json").write_text(json.dumps({"services": services}))
     monkeypatch.setenv("YIZHAN_LOCAL_DIR", str(tmp_path))
+    monkeypatch.delenv("YIZHAN_INTERNAL_TOKEN")
+    monkeypatch.delenv("YIZHAN_RECEIPTS_URL", raising=False)
     assert MESSAGE in trace(MESSAGE)
 
 
@@ -102,7 +123,7 @@ def test_a_service_that_is_away_is_told() -> None:
 
 
 def test_without_a_stack_an_address_is_asked_for(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("YIZHAN_LOCAL_DIR", str(tmp_path))
     monkeypatch.delenv("YIZHAN_RECEIPTS_URL", raising=False)
