@@ -78,7 +78,7 @@ class Mongo:
         """Give this clock minus mongod's, in seconds; the round trip is taken as symmetric."""
         before = self._clock.now()
         async with self._bounded("admin", "hello"):
-            told: datetime = (await self._database.command("hello"))["localTime"]
+            told: datetime = (await self._database.command("hello"))["localTime"].replace(tzinfo=UTC)
         after = self._clock.now()
         return ((before + (after - before) / 2) - told).total_seconds()
 
