@@ -3,6 +3,11 @@
 _BURST_S = 0.2
 """The part of a second that may go at once: outlasts a busy loop, and strict carriers bear it."""
 
+_ROUNDING = 1e-6
+"""Sums of small steps end just below whole numbers: who waits for the rest waits for ever."""
+
+_SHORTEST_WAIT_S = 0.001
+
 
 class TokenBucket:
     """Tokens come at ``tps`` a second; a fifth of a second's worth is kept. Retries overdraw it."""
@@ -16,8 +21,7 @@ class TokenBucket:
     def available(self, now: float) -> int:
         """Count the messages that may go now."""
         self._fill(now)
-        # Sums of small steps end just below whole numbers.
-        return max(0, int(self._tokens + 1e-6))
+        return max(0, int(self._tokens + _ROUNDING))
 
     def spend(self, count: int, now: float) -> None:
         """Take tokens, more than there are if need be: the next ones wait longer then."""
@@ -28,7 +32,8 @@ class TokenBucket:
         """Give the time until ``count`` tokens, or as many as ever fit, are there."""
         self._fill(now)
         wanted = max(1.0, min(float(count), self._capacity // 2))
-        return max(0.0, (wanted - self._tokens) / self._tps)
+        short = wanted - self._tokens
+        return max(short / self._tps, _SHORTEST_WAIT_S) if short > _ROUNDING else 0.0
 
     def _fill(self, now: float) -> None:
         gained = (now - self._filled_at) * self._tps
