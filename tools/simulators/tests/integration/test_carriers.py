@@ -239,6 +239,19 @@ async def test_submit_outside_the_protocol_is_refused_whole(
     assert answer["problems"][0]["field"] == field
 
 
+async def test_empty_submit_shows_whether_the_carrier_is_up(client: aiohttp.ClientSession) -> None:
+    assert (await submit(client))[0] == 422
+    await behave(client, {"error_ratio": 1, "error_status": 503})
+    assert (await submit(client))[0] == 503
+    await behave(client, {"error_ratio": 0, "hang": True})
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await submit(client)
+    summary = await record(client)
+
+    assert (summary["probes"], summary["invalid"], summary["handed"]) == (3, 0, 0)
+
+
 async def test_bad_behaviour_is_refused_with_its_path(client: aiohttp.ClientSession) -> None:
     patch = {"receipt": {"delay_mss": 1}}
     async with client.put("/control/carriers/alpha", json=patch) as response:

@@ -136,9 +136,17 @@ class Carrier:
             return self._throttle(len(submissions), now)
         return self._answer(submissions, countries, behaviours, granted, now)
 
-    def count(self, what: str, messages: int = 1) -> None:
-        """Count what never came to be taken."""
-        self._book.keep(self.name, self._clock(), [], Counter({what: messages}))
+    def turn_away(self, why: str) -> Taking | None:
+        """Count a submit with nothing in it to take; None when the carrier is fit to say why.
+
+        One that fails or hangs does so for these too: clients use them to ask whether it is up.
+        """
+        self._book.keep(self.name, self._clock(), [], Counter({why: 1}))
+        if self.behaviour.hang:
+            return Taking(Answer.LOST, lose_by="hang")
+        if hits(self._rng, self.behaviour.error_ratio):
+            return Taking(Answer.FAILED, error_status=self.behaviour.error_status)
+        return None
 
     def _behaviours(self, countries: list[str]) -> list[MessageBehaviour]:
         """Return the behaviours that this submit meets, each once."""

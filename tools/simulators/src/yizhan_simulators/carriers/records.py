@@ -113,6 +113,8 @@ class CarrierRecord:
             "failed": counts["failed"],
             "answers_lost": counts["answers_lost"],
             "invalid": counts["invalid"],
+            "unauthorised": counts["unauthorised"],
+            "probes": counts["probes"],
             "receipts_planned": counts["receipts_planned"],
             "receipts_sent": sent,
             "receipts_given_up": given_up,

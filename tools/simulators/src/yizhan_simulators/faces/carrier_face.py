@@ -21,7 +21,7 @@ from yizhan_simulators.faces.wire import (
     party,
 )
 from yizhan_simulators.named import Named
-from yizhan_simulators.revision import problems_of
+from yizhan_simulators.revision import Problem, problems_of
 from yizhan_simulators.webhooks import Courier
 
 log = logging.getLogger(__name__)
@@ -48,10 +48,11 @@ _Message.__pydantic_config__ = _STRICT  # type: ignore[attr-defined]
 
 class _Submit(TypedDict):
     __pydantic_config__ = _STRICT  # type: ignore[misc]
-    messages: Annotated[list[_Message], Field(min_length=1, max_length=MOST_MESSAGES)]
+    messages: Annotated[list[_Message], Field(max_length=MOST_MESSAGES)]
 
 
 _SUBMIT = TypeAdapter(_Submit)
+_EMPTY = Problem("messages", "no message in it", f"send 1 to {MOST_MESSAGES}")
 
 
 class CarrierFace:
@@ -71,20 +72,13 @@ class CarrierFace:
         carrier = party(self._carriers, request)
         if carrier.behaviour.down:
             return hang_up(request)
-        if not is_let_in(request, carrier.behaviour.secret):
-            carrier.count("unauthorised")
-            return not_let_in()
+        body = await request.read()
         try:
-            submissions = _parse(await request.read())
-        except ValidationError as error:
-            carrier.count("invalid")
-            return invalid(problems_of(error), taken=False)
-        try:
-            taking = carrier.take(submissions)
+            decided = _decide(request, carrier, body)
         except OSError:
             log.exception("a submit could not be recorded", extra={"carrier": carrier.name})
             return answer({"taken": False}, 500)
-        return await self._tell(request, taking)
+        return await self._tell(request, decided) if isinstance(decided, Taking) else decided
 
     async def _tell(self, request: web.Request, taking: Taking) -> web.StreamResponse:
         if taking.early:
@@ -98,6 +92,18 @@ class CarrierFace:
         if taking.answer is Answer.THROTTLED:
             return answer({"taken": False}, 429, **{"Retry-After": str(taking.retry_after_s)})
         return answer({"results": [_result(verdict) for verdict in taking.verdicts]})
+
+
+def _decide(request: web.Request, carrier: Carrier, body: bytes) -> Taking | web.Response:
+    if not is_let_in(request, carrier.behaviour.secret):
+        return carrier.turn_away("unauthorised") or not_let_in()
+    try:
+        submissions = _parse(body)
+    except ValidationError as error:
+        return carrier.turn_away("invalid") or invalid(problems_of(error), taken=False)
+    if not submissions:
+        return carrier.turn_away("probes") or invalid([_EMPTY], taken=False)
+    return carrier.take(submissions)
 
 
 def _parse(body: bytes) -> list[Submission]:

@@ -43,6 +43,7 @@ class ProviderRecord:
             "failed": counts["failed"],
             "answers_lost": counts["answers_lost"],
             "invalid": counts["invalid"],
+            "unauthorised": counts["unauthorised"],
             "callbacks_planned": counts["callbacks_planned"],
             "callbacks_sent": counts["callbacks_sent"],
             "callbacks_given_up": counts["callbacks_given_up"],
