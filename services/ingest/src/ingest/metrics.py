@@ -1,5 +1,8 @@
 """Every metric of ingest: name, labels, buckets, one sentence each. Labels are bounded sets."""
 
+from collections import Counter as Tally
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from yizhan_contracts.events import Lane, OriginKind, ShipmentAnswered
@@ -52,13 +55,22 @@ class IngestMetrics:
             "yizhan_ingest_waiting_requests", "Requests that wait for a round.", registry=registry
         )
 
-    def record_event(self, mode: str, answer: ShipmentAnswered) -> None:
-        self._events.labels(mode, answer.answer, answer.code).inc()
-        for message in answer.messages:
-            self._recipients.labels(message.answer, message.code).inc()
+    def record_events(self, answered: Iterable[tuple[str, ShipmentAnswered]]) -> None:
+        """Count a batch of answers, each with the mode that its event came in."""
+        pairs = list(answered)
+        for (mode, answer, code), count in Tally(
+            (mode, event.answer, event.code) for mode, event in pairs
+        ).items():
+            self._events.labels(mode, answer, code).inc(count)
+        for (answer, code), count in Tally(
+            (told.answer, told.code) for _, event in pairs for told in event.messages
+        ).items():
+            self._recipients.labels(answer, code).inc(count)
 
-    def record_message(self, origin: OriginKind, lane: Lane, *, is_repeat: bool) -> None:
-        self._messages.labels(origin, lane, "yes" if is_repeat else "no").inc()
+    def record_messages(self, origin: OriginKind, published: Iterable[tuple[Lane, bool]]) -> None:
+        """Count messages by lane, and whether they were published again."""
+        for (lane, is_repeat), count in Tally(published).items():
+            self._messages.labels(origin, lane, "yes" if is_repeat else "no").inc(count)
 
     def record_request(self, route: str, status: int, seconds: float) -> None:
         self._requests.labels(route, str(status)).observe(seconds)

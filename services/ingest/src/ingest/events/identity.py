@@ -8,12 +8,8 @@ from yizhan_contracts.events import ShipmentUpdated
 
 def digest(*parts: str) -> str:
     """Hash texts, each with its length, so that no two lists of texts give the same bytes."""
-    hasher = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        hasher.update(b"%d:" % len(encoded))
-        hasher.update(encoded)
-    return hasher.hexdigest()
+    joined = "".join([f"{len(part)}:{part}" for part in parts])
+    return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def event_id(event: ShipmentUpdated) -> str:

@@ -82,12 +82,10 @@ class TakeShipmentEvents:
         messages = list(stored.messages())
         answers = list(_answers(arrivals, cases, stored, now))
         await self._publisher.publish([*(message for message, _ in messages), *answers])
-        for arrival, answer in zip(arrivals, answers, strict=True):
-            self._metrics.record_event(arrival.read.mode, answer)
-        for message, is_repeat in messages:
-            self._metrics.record_message(
-                OriginKind.SHIPMENT_EVENT, message.lane, is_repeat=is_repeat
-            )
+        modes = (arrival.read.mode for arrival in arrivals)
+        self._metrics.record_events(zip(modes, answers, strict=True))
+        lanes = ((message.lane, is_repeat) for message, is_repeat in messages)
+        self._metrics.record_messages(OriginKind.SHIPMENT_EVENT, lanes)
 
     async def _judge_and_store(self, cases: Sequence[Case], now: datetime) -> _Stored:
         known, marks = await self._look_up(cases)

@@ -153,8 +153,8 @@ class AcceptRequests:
         return age < timedelta(seconds=self._limits.request_timeout_s)
 
     def _count(self, inputs: Iterable[Input], *, is_repeat: bool) -> None:
-        for item in inputs:
-            self._metrics.record_message(OriginKind.API, item.message.lane, is_repeat=is_repeat)
+        lanes = ((item.message.lane, is_repeat) for item in inputs)
+        self._metrics.record_messages(OriginKind.API, lanes)
 
 
 _KEY = "Idempotency-Key"
