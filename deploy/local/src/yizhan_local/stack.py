@@ -252,7 +252,10 @@ class Stack:
         for name in self.names:
             self._running[name] = self._program(name, common, secrets)
         self._launch([self.plan.simulators], timeout_s)
-        self._launch([name for name in self.names if name != self.plan.simulators], timeout_s)
+        services = [name for name in self.names if name != self.plan.simulators]
+        waiting = [name for name in services if self.plan.service(name).after]
+        self._launch([name for name in services if name not in waiting], timeout_s)
+        self._launch(waiting, timeout_s)
         self._status = "running"
         self.write_state()
 

@@ -68,7 +68,8 @@ class Morning:
             await asyncio.sleep(max(0.0, begun + (number + 1) / self.rate - time.monotonic()))
 
     async def _break_the_busiest(self) -> None:
-        carriers = (await self.parties.carriers())["carriers"]
+        while not (carriers := (await self.parties.carriers())["carriers"]):
+            await asyncio.sleep(0.1)
         self.broken = max(carriers, key=lambda name: int(carriers[name]["handed"]))
         await self.parties.behave("carriers", self.broken, {"down": True})
         self.broken_at = datetime.now(UTC)
