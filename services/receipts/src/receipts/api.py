@@ -1,4 +1,4 @@
-"""The HTTP edge: the state of a message for other services, its story for people, and the balance of all."""
+"""The HTTP edge: a message's state for services, its story for people, and the balance."""
 
 import hmac
 import json
@@ -13,7 +13,9 @@ from pydantic import SecretStr
 from receipts.ledger.conservation import Conservation
 from receipts.ledger.documents import Document
 from receipts.ledger.ports import LedgerReader
+from receipts.ledger.service import Ledger
 from receipts.ledger.timeline import masked, timeline
+from yizhan_contracts.events import Status
 from yizhan_contracts.ids import MESSAGE_ID_PATTERN
 from yizhan_runtime import Retryable
 
@@ -22,16 +24,22 @@ T = TypeVar("T")
 _MOST: Final = 50
 
 
-def make_router(reader: LedgerReader, conservation: Conservation, token: SecretStr) -> APIRouter:
+def make_router(
+    reader: LedgerReader, ledger: Ledger, conservation: Conservation, token: SecretStr
+) -> APIRouter:
     """Make the routes. Each needs ``Authorization: Bearer <internal token>``."""
     router = APIRouter(dependencies=[Depends(_bearer(token))])
 
     @router.get("/internal/v1/messages/{message_id}/state")
     async def state(message_id: MessageId) -> dict[str, Any]:
         """Say whether a message is still open: asked between a call's claim and the dial."""
-        settled = await _or_unavailable(reader.find_settled(message_id))
-        if settled is not None:
-            return {"open": False, "status": settled["status"]}
+        known = (await _or_unavailable(ledger.look([message_id])))[message_id]
+        if known.settled is not None:
+            return {"open": False, "status": known.settled["status"]}
+        if known.state.delivery is not None:
+            return {"open": False, "status": Status.DELIVERED}
+        if known.state.accepted is None:
+            raise HTTPException(404, "no such message")
         return {"open": True, "status": None}
 
     @router.get("/v1/messages/{message_id}")

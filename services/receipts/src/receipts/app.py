@@ -29,7 +29,7 @@ from yizhan_runtime import Clock, Service, SystemClock, get_logger
 
 log = get_logger(__name__)
 
-_LOOK_AHEAD = 5000
+_LOOK_AHEAD = 2000
 """Of the push: a record is open for as long as a customer's answer may take, up to our patience."""
 
 
@@ -43,16 +43,16 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     service.on_start(store.prepare)
     if not settings.internal_token.get_secret_value():
         log.warning("YIZHAN_INTERNAL_TOKEN is empty: the HTTP routes refuse everybody")
-    _add_ledger(service, settings, store, metrics)
+    ledger = _add_ledger(service, settings, store, metrics)
     _add_push(service, settings, store, metrics)
     conservation = Conservation(store, clock)
-    service.http.include_router(make_router(store, conservation, settings.internal_token))
+    service.http.include_router(make_router(store, ledger, conservation, settings.internal_token))
     return service
 
 
 def _add_ledger(
     service: Service, settings: ReceiptsSettings, store: MongoLedger, metrics: Metrics
-) -> None:
+) -> Ledger:
     clock, publisher = service.clock, service.publisher
     deliveries = Deliveries(_instance(settings), secrets.token_hex(8))
     consequences = Consequences(store, publisher, clock, metrics, settings.receipts_call_margin_s)
@@ -82,6 +82,7 @@ def _add_ledger(
     service.background("sweep", sweeper.run)
     service.background("full sweep", full_sweep.run)
     service.background("delivery reports", DeliveryReporter(deliveries, publisher, clock).run)
+    return ledger
 
 
 def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:
