@@ -23,6 +23,8 @@ class Service:
     module: str
     settings: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    after: str = ""
+    """The service that must be ready before this one starts."""
     secrets: tuple[str, ...] = ()
     """Beginnings of the names of the secrets that it is handed."""
 
@@ -57,6 +59,8 @@ PROGRAMS = Programs(
             "carrier-adapter",
             "carrier_adapter",
             {"YIZHAN_ADAPTER_CALLBACK_URL": "${url}"},
+            # It subscribes to the channels of the table, and the router publishes the table.
+            after="router",
             secrets=(REFERENCES,),
         ),
         Service(
