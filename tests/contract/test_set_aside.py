@@ -10,7 +10,7 @@ from yizhan_cli.documents import asyncapi_text
 from yizhan_runtime.aside import Aside, SetAside
 from yizhan_runtime.clock import SystemClock
 from yizhan_runtime.publisher import Outgoing, Publisher
-from yizhan_runtime.records import RETRY_HEADERS, Headers, RawRecord
+from yizhan_runtime.records import Headers, RawRecord
 
 OWN: Headers = (("trace", b"\xff"), ("empty", None), ("dlq-origin", b"theirs/0/0"))
 
@@ -51,16 +51,25 @@ async def test_a_dead_letter_is_read_as_it_was_written() -> None:
 
 async def test_a_record_without_key_and_value_is_told_apart() -> None:
     read = letter(await set_aside(Aside(record(key=None, value=None), "tombstone")))
-    assert read.has_nothing
+    assert "neither key nor value" in read.unfit
     assert read.original_headers == OWN
-    assert not letter(await set_aside(Aside(record(value=None), "tombstone"))).has_nothing
+    assert not letter(await set_aside(Aside(record(value=None), "tombstone"))).unfit
+
+
+async def test_a_record_that_was_cut_is_told_apart() -> None:
+    read = letter(await set_aside(Aside(record(value=b"x" * 5_000_000), "oversized")))
+    assert "beginning" in read.unfit
+    assert read.origin == Origin("message.accepted.v1.bulk", 3, 42)
 
 
 async def test_the_documents_name_every_header() -> None:
     document = yaml.safe_load(asyncapi_text())
     documented = document["components"]["messages"]["SetAside"]["headers"]["properties"].keys()
-    dead = await set_aside(Aside(record(), "invalid"))
-    parked = await set_aside(Aside(record(), "failed", delay="5s"))
-    written = {name for one in (dead, parked) for name, _ in one.headers} - dict(OWN).keys()
-    assert written | {"dlq-origin"} == documented
-    assert documented >= RETRY_HEADERS
+    asides = (
+        Aside(record(), "failed", delay="5s"),
+        Aside(record(key=None, value=None), "tombstone"),
+        Aside(record(value=b"x" * 5_000_000), "oversized"),
+    )
+    written = [await set_aside(aside) for aside in asides]
+    own = {name for name, _ in OWN}
+    assert {name for one in written for name, _ in one.headers} - own == documented - own

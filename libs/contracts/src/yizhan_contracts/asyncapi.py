@@ -44,11 +44,14 @@ _HEADERS: dict[str, str] = {
     "dlq-error": "The error, without values",
     "dlq-origin": "Where it stood: topic/partition/offset, the topic without namespace",
     "dlq-attempts": "How often it was tried again",
+    "dlq-cut": "Size of the whole record, where only its beginning fits in",
     "retry-origin": "Where it stood: topic/partition/offset, the topic without namespace",
+    "retry-group": "The consumer group that parked it",
     "retry-attempt": "How often it has been parked",
     "retry-first-seen": "Unix milliseconds when it was parked for the first time",
     "retry-not-before": "Unix milliseconds before which it is not tried again",
     "retry-reason": "Why it was parked, in a word",
+    "null-key": "The original had neither key nor value",
 }
 
 

@@ -20,7 +20,8 @@ from yizhan_cli.replayed import Replayed
 from yizhan_cli.settings import KafkaSettings
 
 REASON, ERROR, ORIGIN, ATTEMPTS = "dlq-reason", "dlq-error", "dlq-origin", "dlq-attempts"
-NULL_KEY = "null-key"
+NULL_KEY, CUT = "null-key", "dlq-cut"
+_NOTES = (REASON, ERROR, ORIGIN, ATTEMPTS)
 _MAX_REQUEST_BYTES = 1_048_576
 """Below the topics' limit: what the broker refuses poisons the producer for all that follow."""
 _POLL_RECORDS = 500
@@ -83,23 +84,34 @@ class DeadLetter:
 
     @property
     def original_headers(self) -> Headers:
-        """Give the headers that it had before: ours stand at the end, each once."""
-        kept, ours = list(self.headers), {REASON, ERROR, ORIGIN, ATTEMPTS}
-        if kept and kept[-1][0] == NULL_KEY:
-            kept.pop()
-        while kept and kept[-1][0] in ours:
-            ours.discard(kept.pop()[0])
-        return tuple(kept)
+        """Give the headers that it had before."""
+        return self._parted[0]
 
     @property
-    def has_nothing(self) -> bool:
-        """Tell whether it had neither key nor value: there is nothing to put back."""
-        return self.value is None and self.headers[-1:] != () and self.headers[-1][0] == NULL_KEY
+    def unfit(self) -> str:
+        """Say why it cannot be put back; empty when it can."""
+        notes = self._parted[1]
+        if self.origin is None:
+            return "it does not say where it stood"
+        if CUT in notes:
+            return "only its beginning was kept: it was larger than a DLQ takes"
+        if NULL_KEY in notes:
+            return "it had neither key nor value"
+        return ""
+
+    @property
+    def _parted(self) -> tuple[Headers, dict[str, bytes]]:
+        """Part its own headers from the notes behind them, which stand in a known order."""
+        end = len(self.headers)
+        if end and self.headers[-1][0] in (NULL_KEY, CUT):
+            end -= 1
+        begin = max(end - len(_NOTES), 0)
+        if tuple(name for name, _ in self.headers[begin:end]) != _NOTES:
+            return self.headers, {}
+        return self.headers[:begin], {name: value or b"" for name, value in self.headers[begin:]}
 
     def _note(self, name: str) -> str:
-        # The last one is ours: a foreign record may have brought one of that name.
-        found = [value for key, value in self.headers if key == name]
-        return (found[-1] or b"").decode("utf-8", "replace") if found else ""
+        return self._parted[1].get(name, b"").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
@@ -243,10 +255,8 @@ async def _put_back(
     producer: AIOKafkaProducer,
 ) -> Outcome:
     origin = letter.origin
-    if origin is None:
-        return Outcome(letter, "it does not say where it stood")
-    if letter.has_nothing:
-        return Outcome(letter, "it had neither key nor value")
+    if origin is None or letter.unfit:
+        return Outcome(letter, letter.unfit)
     topic = settings.namespace + origin.topic.removeprefix(settings.namespace)
     if origin.partition >= counts.get(topic, 0):
         return Outcome(letter, f"there is no partition {origin.partition} of {topic}")

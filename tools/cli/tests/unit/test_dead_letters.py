@@ -1,5 +1,7 @@
 """What a dead letter says of itself, whatever stands in its headers."""
 
+import pytest
+
 from yizhan_cli.dead_letters import DeadLetter, Headers, Origin
 
 NOTES: Headers = (
@@ -22,26 +24,36 @@ def test_it_says_why_and_where_it_stood() -> None:
 
 
 def test_its_own_headers_come_back_as_they_were() -> None:
-    own: Headers = (("a", None), ("a", b"\xff"), ("dlq-reason", b"theirs"), ("null-key", b"x"))
+    own: Headers = (
+        ("a", None),
+        ("a", b"\xff"),
+        *NOTES,
+        ("dlq-reason", b"theirs"),
+        ("null-key", b"x"),
+    )
     assert letter((*own, *NOTES)).original_headers == own
     assert letter((*own, *NOTES, ("null-key", b"1"))).original_headers == own
 
 
-def test_the_last_header_of_a_name_is_ours() -> None:
+def test_notes_that_a_foreign_record_brought_are_its_own() -> None:
     foreign: Headers = (("dlq-origin", b"secrets/0/0"), ("dlq-reason", b"theirs"))
     one = letter((*foreign, *NOTES))
     assert one.reason == "invalid"
     assert one.origin == Origin("message.accepted.v1.bulk", 3, 42)
+    assert letter(foreign).origin is None
+    assert letter(foreign).original_headers == foreign
 
 
-def test_without_a_readable_origin_it_has_none() -> None:
-    for origin in (b"", b"x", b"x/1", b"/1/2", b"x/-1/2", b"x/1/two", b"\xff/a/b"):
-        assert letter((("dlq-origin", origin),)).origin is None
-    assert letter(()).origin is None
-    assert letter((("dlq-origin", None),)).origin is None
+@pytest.mark.parametrize("origin", [b"", b"x", b"x/1", b"/1/2", b"x/-1/2", b"x/1/two", b"\xff/a/b"])
+def test_without_a_readable_origin_it_has_none(origin: bytes) -> None:
+    one = letter((*NOTES[:2], ("dlq-origin", origin), NOTES[3]))
+    assert one.origin is None
+    assert "where it stood" in one.unfit
 
 
-def test_a_record_that_had_neither_key_nor_value_has_nothing_to_put_back() -> None:
-    headers: Headers = (*NOTES, ("null-key", b"1"))
-    assert letter(headers, key=b"", value=None).has_nothing
-    assert not letter(NOTES, value=None).has_nothing
+@pytest.mark.parametrize(
+    ("note", "unfit"), [("null-key", "neither key nor value"), ("dlq-cut", "beginning")]
+)
+def test_what_is_not_whole_is_not_put_back(note: str, unfit: str) -> None:
+    assert unfit in letter((*NOTES, (note, b"1")), key=b"", value=None).unfit
+    assert not letter(NOTES, value=None).unfit
