@@ -21,7 +21,7 @@ _AWAY = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, TimeoutErro
 def connection(settings: KafkaSettings) -> dict[str, Any]:
     """Give the keyword arguments that every aiokafka client takes. Raises UsageError."""
     arguments: dict[str, Any] = {
-        "bootstrap_servers": settings.url.split(","),
+        "bootstrap_servers": [host.strip() for host in settings.url.split(",") if host.strip()],
         "security_protocol": settings.security,
     }
     if settings.security.endswith("SSL"):

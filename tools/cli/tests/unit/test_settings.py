@@ -52,7 +52,7 @@ def test_what_cannot_be_meant_is_refused(environ: dict[str, str]) -> None:
 
 def test_sasl_and_tls_reach_the_client() -> None:
     arguments = connection(
-        KafkaSettings("a:1,b:2", security="SASL_SSL", username="u", password="p")
+        KafkaSettings("a:1, b:2,", security="SASL_SSL", username="u", password="p")
     )
     assert arguments["bootstrap_servers"] == ["a:1", "b:2"]
     assert arguments["security_protocol"] == "SASL_SSL"
