@@ -10,6 +10,7 @@ import json
 import os
 import random
 import secrets
+import shutil
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -22,7 +23,8 @@ from bench.stages import quantile, read_timelines, stage_seconds
 from yizhan_local.servers import PrivateServers
 from yizhan_local.stack import Stack
 
-CONFIG = Path("deploy/config/bench")
+CONFIG = Path("deploy/config")
+WORK = Path(".local/bench")
 OUT = Path("bench/out")
 EVENTS = "shipment events on Kafka -> settled"
 
@@ -48,9 +50,9 @@ async def main(arguments: argparse.Namespace) -> int:
     namespace = f"bench-{secrets.token_hex(3)}."
     results: list[dict[str, Any]] = []
     async with AsyncExitStack() as rest:
-        servers = PrivateServers(Path(".local/bench/servers"))
+        servers = PrivateServers(WORK / "servers")
         await rest.enter_async_context(servers)
-        stack = Stack(CONFIG, Path(".local/bench"), servers=servers, namespace=namespace)
+        stack = Stack(_configuration(), WORK, servers=servers, namespace=namespace)
         await rest.enter_async_context(stack)
         bench = Bench(stack, arguments)
         await bench.events(arguments.warm, "warm-up")
@@ -62,6 +64,16 @@ async def main(arguments: argparse.Namespace) -> int:
             results.append(await bench.http(arguments.http_messages))
     _keep(results)
     return 0 if all(result["settled"] >= result["accepted"] for result in results) else 1
+
+
+def _configuration() -> Path:
+    """Lay the bench's own files (wide channels) over those of the demo."""
+    source = WORK / "source"
+    for folder in (CONFIG, CONFIG / "bench"):
+        for file in folder.glob("*.yaml"):
+            source.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, source / file.name)
+    return source
 
 
 class Bench:
