@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.load import SettledCounter, post_messages, publish_events, shipment_events
+from bench.meters import METERS, per_thousand, read_meters
 from bench.processes import Spent, spent_by_all
 from bench.stages import quantile, read_timelines, stage_seconds
 from yizhan_local.servers import PrivateServers
@@ -35,12 +36,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=40_000)
     parser.add_argument("--http-messages", type=int, default=10_000)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument(
-        "--rate", type=float, default=0, help="events a second; 0: flat out"
-    )
-    parser.add_argument(
-        "--warm", type=int, default=2_000, help="messages that are not measured"
-    )
+    parser.add_argument("--rate", type=float, default=0, help="events a second; 0: flat out")
+    parser.add_argument("--warm", type=int, default=2_000, help="messages that are not measured")
     parser.add_argument("--within", type=float, default=240, help="seconds to wait for the last")
     return parser.parse_args()
 
@@ -57,9 +54,7 @@ async def main(arguments: argparse.Namespace) -> int:
         bench = Bench(stack, arguments)
         await bench.events(arguments.warm, "warm-up")
         if arguments.way in {"events", "all"}:
-            results.append(
-                await bench.events(arguments.messages, EVENTS)
-            )
+            results.append(await bench.events(arguments.messages, EVENTS))
         if arguments.way in {"http", "all"}:
             results.append(await bench.http(arguments.http_messages))
     _keep(results)
@@ -90,14 +85,16 @@ class Bench:
         events = shipment_events(count, secrets.token_hex(3), self._random)
         kafka = self._state["kafka_url"], self._state["namespace"]
         async with SettledCounter(*kafka) as settled:
-            before, begun = self._spent(), time.monotonic()
+            meters, before, begun = await self._meters(), self._spent(), time.monotonic()
             published = await publish_events(*kafka, events, self._arguments.rate)
             done = await settled.wait_for(count, self._arguments.within)
             seconds, spent = time.monotonic() - begun, self._since(before)
+            did = per_thousand(meters, await self._meters(), done, self._urls())
         channels = [channel["channel"] for channel in self._state["channels"]["channels"]]
         timelines = await read_timelines(*kafka, channels, published)
         mine = [line for line in timelines.values() if "published" in line.at]
         result = _result(title, count, done, seconds, spent, stage_seconds(mine))
+        result["per_1000_messages"] = did
         _print(result)
         return result
 
@@ -125,6 +122,12 @@ class Bench:
         result["refused"] = load.refused
         _print(result)
         return result
+
+    def _urls(self) -> dict[str, str]:
+        return {name: one["url"] for name, one in self._stack.state()["services"].items()}
+
+    async def _meters(self) -> dict[str, dict[str, float]]:
+        return await read_meters(self._urls())
 
     def _spent(self) -> dict[str, Spent]:
         state = self._stack.state()
@@ -181,6 +184,10 @@ def _print(result: dict[str, Any]) -> None:
     print(f"  {'process':32} {'CPU us/msg':>10} {'bytes/msg':>10}")
     for name, used in result["per_message"].items():
         print(f"  {name:32} {used['cpu_us']:>10} {used['bytes_written']:>10}")
+    if "per_1000_messages" in result:
+        print(f"  {'per 1,000 messages':24} " + " ".join(f"{meter:>12}" for meter in METERS))
+        for name, did in result["per_1000_messages"].items():
+            print(f"  {name:24} " + " ".join(f"{did[meter]:>12}" for meter in METERS))
     total = sum(used["cpu_us"] for used in result["per_message"].values())
     print(f"  {'all':32} {total:>10}", flush=True)
 
