@@ -81,6 +81,7 @@ def _add_api(
     api = Api(catalogue, requests, metrics, service.clock, settings.ingest_body_bytes)
     api.mount(service.http)
     service.background("requests", requests.collector.run)
+    service.background("done notes", requests.notes.run)
 
 
 def _add_events(

@@ -19,7 +19,7 @@ from ingest.codes import Code
 from ingest.metrics import IngestMetrics
 from ingest.requests.api import Api
 from ingest.requests.service import AcceptRequests, Limits
-from yizhan_runtime.errors import Fatal
+from yizhan_runtime.errors import Fatal, Retryable
 
 VALUES = {"name": "张三", "code": "2026001", "subject": "数学", "score": "99"}
 BODY: dict[str, Any] = {"to": US, "template": "score", "variables": VALUES}
@@ -61,10 +61,12 @@ class World:
 
 
 async def running(world: World) -> AsyncIterator[World]:
-    task = asyncio.create_task(world.requests.collector.run())
+    works = (world.requests.collector.run(), world.requests.notes.run())
+    tasks = [asyncio.create_task(work) for work in works]
     yield world
-    task.cancel()
-    await asyncio.wait([task])
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 @pytest.fixture
@@ -356,6 +358,33 @@ async def test_a_takeover_that_crashes_again_keeps_the_id(world: World) -> None:
     assert len(world.publisher.messages()) == 1
 
 
+async def test_a_repeat_before_its_note_is_written_gets_the_same_answer() -> None:
+    world = World()
+    task = asyncio.create_task(world.requests.collector.run())
+    first, second = await world.post(key="k1"), await world.post(key="k1")
+    assert world.inputs.done == set()
+    assert first.json() == second.json()
+    assert len(world.publisher.messages()) == 1
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_note_that_is_lost_costs_a_second_publish_of_the_same_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_ids: object) -> None:
+        raise Retryable("the store is away")
+
+    monkeypatch.setattr(world.inputs, "add_done", fail)
+    first = await world.post(key="k1")
+    await asyncio.sleep(0.01)
+    world.clock.turn(6)
+    second = await world.post(key="k1")
+    assert first.json() == second.json()
+    one, again = world.publisher.messages()
+    assert one == again
+
+
 # ---- together -----------------------------------------------------------------------------------
 
 
@@ -416,7 +445,7 @@ async def test_a_request_waits_no_longer_than_its_timeout() -> None:
 
 
 async def test_who_gave_up_before_the_round_gets_no_message() -> None:
-    async for world in running(World(request_timeout_s=0.05)):
+    async for world in running(World(max_rounds=1, request_timeout_s=0.05)):
         world.publisher.gate = asyncio.Event()
         await asyncio.gather(world.post(), world.post())
         late = await world.post()
@@ -428,7 +457,7 @@ async def test_who_gave_up_before_the_round_gets_no_message() -> None:
 
 
 async def test_too_many_that_wait_are_turned_away_at_once() -> None:
-    async for world in running(World(max_waiting=2, request_timeout_s=1.0)):
+    async for world in running(World(max_waiting=2, max_rounds=1, request_timeout_s=1.0)):
         world.publisher.gate = asyncio.Event()
         begun = asyncio.create_task(world.post())
         await asyncio.sleep(0.01)
@@ -440,7 +469,7 @@ async def test_too_many_that_wait_are_turned_away_at_once() -> None:
 
 
 async def test_a_stop_lets_the_round_in_hand_end_and_refuses_the_rest() -> None:
-    world = World()
+    world = World(max_rounds=1)
     task = asyncio.create_task(world.requests.collector.run())
     world.publisher.gate = asyncio.Event()
     begun = asyncio.create_task(world.post())

@@ -1,7 +1,7 @@
 """Group commit: the requests that wait are stored and published together.
 
-Nothing is delayed on purpose: an idle service handles one request at once; while a round is under
-way the next one fills up by itself.
+Nothing is delayed on purpose: an idle service handles one request at once; while rounds are under
+way the next one fills up by itself. Two at a time: one is prepared while the other waits.
 """
 
 import asyncio
@@ -31,14 +31,18 @@ class Collector(Generic[I, O]):
         *,
         max_round: int,
         max_waiting: int,
+        max_rounds: int = 2,
         observe: Callable[[int, int], None] = lambda _round, _waiting: None,
     ) -> None:
         self._handle = handle
         self._max_round = max_round
         self._max_waiting = max_waiting
+        self._slots = asyncio.Semaphore(max_rounds)
         self._observe = observe
         self._waiting: deque[tuple[I, asyncio.Future[O]]] = deque()
         self._arrived = asyncio.Event()
+        self._rounds: set[asyncio.Task[None]] = set()
+        self._fatal: Fatal | None = None
         self._closed = False
 
     async def submit(self, item: I, timeout_s: float) -> O:
@@ -58,18 +62,32 @@ class Collector(Generic[I, O]):
             return await outcome
 
     async def run(self) -> None:
-        """Run rounds for ever. A cancellation lets the round in hand end and refuses the rest."""
+        """Run rounds for ever. A cancellation lets those in hand end and refuses the rest."""
         try:
             while True:
                 await self._arrived.wait()
-                taken = self._take()
-                if not self._waiting:
-                    self._arrived.clear()
-                if taken:
-                    await self._round(taken)
+                await self._slots.acquire()
+                if self._fatal is not None:
+                    raise self._fatal
+                self._begin_round()
         finally:
             self._closed = True
-            _fail([f for _, f in self._waiting], Retryable("the service is stopping"))
+            _fail([future for _, future in self._waiting], Retryable("the service is stopping"))
+            if self._rounds:
+                await asyncio.wait(self._rounds)
+
+    def _begin_round(self) -> None:
+        taken = self._take()
+        if not self._waiting:
+            self._arrived.clear()
+        if not taken:
+            self._slots.release()
+            return
+        self._observe(len(taken), len(self._waiting))
+        items, futures = [item for item, _ in taken], [future for _, future in taken]
+        task = asyncio.create_task(self._round(items, futures))
+        self._rounds.add(task)
+        task.add_done_callback(self._rounds.discard)
 
     def _take(self) -> list[tuple[I, asyncio.Future[O]]]:
         """Take what waits; whoever has given up gets no message."""
@@ -80,31 +98,27 @@ class Collector(Generic[I, O]):
                 taken.append((item, outcome))
         return taken
 
-    async def _round(self, taken: list[tuple[I, asyncio.Future[O]]]) -> None:
-        self._observe(len(taken), len(self._waiting))
-        futures = [future for _, future in taken]
-        items = [item for item, _ in taken]
-        work = asyncio.create_task(self._outcomes(items, futures))
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await work
-            raise
-
-    async def _outcomes(self, items: list[I], futures: list[asyncio.Future[O]]) -> None:
+    async def _round(self, items: list[I], futures: list[asyncio.Future[O]]) -> None:
         try:
             outcomes = await self._handle(items)
         except Fatal as error:
+            self._fatal = error
+            self._arrived.set()
             _fail(futures, error)
-            raise
         except Exception as error:  # noqa: BLE001 - the HTTP edge answers and logs it
             _fail(futures, error)
-            return
-        for future, outcome in zip(futures, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                _fail([future], outcome)
-            elif not future.done():
-                future.set_result(outcome)
+        else:
+            _settle(futures, outcomes)
+        finally:
+            self._slots.release()
+
+
+def _settle(futures: Sequence["asyncio.Future[O]"], outcomes: Sequence[O | Exception]) -> None:
+    for future, outcome in zip(futures, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            _fail([future], outcome)
+        elif not future.done():
+            future.set_result(outcome)
 
 
 def _fail(futures: Sequence["asyncio.Future[O]"], error: Exception) -> None:

@@ -23,6 +23,7 @@ from ingest.numbers import check
 from ingest.ports import Input, Inputs, Publisher
 from ingest.requests.auth import Caller
 from ingest.requests.collector import Collector, Full
+from ingest.requests.notes import DoneNotes
 from ingest.requests.wire import SendRequest
 from yizhan_contracts import ids
 from yizhan_contracts.events import MessageAccepted, Origin, OriginKind
@@ -46,10 +47,14 @@ class Limits:
     request_timeout_s: float = 5.0
     max_round: int = 100
     max_waiting: int = 2000
+    max_rounds: int = 2
 
 
 class AcceptRequests:
-    """Accepts messages. What ``accept`` returns from is in Kafka, acknowledged by all replicas."""
+    """Accepts messages. What ``accept`` returns from is in Kafka, acknowledged by all replicas.
+
+    ``collector.run`` and ``notes.run`` must be running.
+    """
 
     def __init__(
         self,
@@ -67,10 +72,12 @@ class AcceptRequests:
         self._random_bits = random_bits
         self._metrics = metrics
         self._limits = limits
+        self.notes = DoneNotes(inputs)
         self.collector: Collector[Pending, MessageAccepted] = Collector(
             self._round,
             max_round=limits.max_round,
             max_waiting=limits.max_waiting,
+            max_rounds=limits.max_rounds,
             observe=metrics.record_round,
         )
 
@@ -114,14 +121,14 @@ class AcceptRequests:
         return Pending(Input(input_id, message, now, body_hash(request)), is_keyed=True)
 
     async def _round(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
-        """Store, publish and note what waits, all at once; give each its message or its refusal."""
+        """Store and publish what waits, all at once; give each its message or its refusal."""
         leaders = {item.input.input_id: item for item in reversed(pending)}
         existing = await self._inputs.add([leader.input for leader in leaders.values()])
         told, due = await self._repeats([p.input for p in pending if p.input.input_id in existing])
         first = {name: p.input for name, p in leaders.items() if name not in existing}
         publish = {**first, **due}
         await self._publisher.publish([item.message for item in publish.values()])
-        await self._inputs.add_done([name for name in publish if leaders[name].is_keyed])
+        self.notes.add(name for name in publish if leaders[name].is_keyed)
         self._count(first.values(), is_repeat=False)
         self._count(due.values(), is_repeat=True)
         outcomes = {**told, **publish}
@@ -134,7 +141,7 @@ class AcceptRequests:
         if not repeats:
             return {}, {}
         names = {item.input_id for item in repeats}
-        stored, done = await self._inputs.find(names), await self._inputs.find_done(names)
+        stored, done = await self._inputs.find(names), await self.notes.find(names)
         asked = {(item.input_id, item.body_hash) for item in repeats}
         told: dict[str, Input | RequestRefused] = {}
         due: dict[str, Input] = {}
