@@ -21,6 +21,7 @@ DECLARED = {topic.name: topic for topic in topics.all_topics([CHANNEL])}
 NOT_YET: dict[Service, AbstractSet[str]] = {
     Service.INGEST: {"reply.received.v1"},
     Service.CARRIER_ADAPTER: {"hold.changed.v1"},
+    Service.RECEIPTS: {"reply.received.v1"},
 }
 
 

@@ -177,7 +177,7 @@ HOLD_CHANGED = _table(
     events.HoldChanged, Key.HELD, "Stop or resume.", [_INGEST], [_ROUTER, _ADAPTER, _VOICE]
 )
 VOICE_REQUESTED = _topic(
-    events.VoiceRequested, Key.SHARD, "Ring the recipient.", [_RECEIPTS], [_VOICE]
+    events.VoiceRequested, Key.SHARD, "Ring the recipient.", [_RECEIPTS], [_VOICE, _RECEIPTS]
 )
 VOICE_FINISHED = _topic(
     events.VoiceFinished, Key.SHARD, "What became of a call.", [_VOICE], [_RECEIPTS]
