@@ -173,7 +173,7 @@ async def test_old_inputs_are_forgotten(corner: Corner) -> None:
     for number in range(5):
         await post(service, SCORE, key=f"k{number}")
     inputs, mongo = MongoInputs(service.mongo()), service.mongo()
-    assert await mongo.count(INPUTS, {}) == 10
+    await until(lambda: mongo.find(INPUTS, {}), 10)
     assert await drop_old(inputs, service.clock, timedelta(hours=1)) == 0
     assert await drop_old(inputs, service.clock, timedelta(0)) == 5
     assert await mongo.count(INPUTS, {}) == 0
