@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Look at dead letters, and put them back.")
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="Whose DLQ: receipts, ...")]
+_YES = {True: "yes", False: "no"}
 _PLACE = re.compile(r"(\d+)/(\d+)")
 
 
@@ -223,9 +224,10 @@ def _show_list(found: dict[str, Any], rows: int) -> None:
             ("reason", "origin", "count", "not replayed", "newest"),
             [tuple(group.values()) for group in found["groups"]],
         )
-        names = ("place", "at", "reason", "origin", "attempts", "error", "waiting")
+        names = ("place", "at", "reason", "origin", "attempts", "error")
         newest = found["records"][-rows:] if rows else []
-        show_table(names, [[one[name] for name in names] for one in newest])
+        rows_of = [[*(one[name] for name in names), _YES[not one["waiting"]]] for one in newest]
+        show_table((*names, "replayed"), rows_of)
     typer.echo(
         f"{found['total']} in {found['topic']}, {found['looked_at']} looked at, "
         f"{found['waiting']} of them not replayed"

@@ -104,10 +104,21 @@ def _rows(timeline: list[dict[str, Any]], begin: str | None) -> list[list[str]]:
         [
             _since(fact.get("at"), begin),
             *(_cell(fact.get(column)) for column in _COLUMNS[1:-1]),
-            _cell({k: v for k, v in fact.items() if k not in _OWN_COLUMN and v not in (None, "")}),
+            _cell(
+                {name: _brief(name, value) for name, value in fact.items() if _is_more(name, value)}
+            ),
         ]
         for fact in timeline
     ]
+
+
+def _is_more(name: str, value: object) -> bool:
+    return name not in _OWN_COLUMN and value not in (None, "")
+
+
+def _brief(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    # The channels that were weighed are in --json; here they would fill the line.
+    return value.get("why") if name == "decision" and isinstance(value, dict) else value
 
 
 def _since(at: str | None, begin: str | None) -> str:
