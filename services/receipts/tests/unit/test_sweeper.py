@@ -1,5 +1,8 @@
 """The sweeps: what nobody says is found, and said again after a death."""
 
+import asyncio
+from random import Random
+
 from services.receipts.tests.unit.making import (
     WITH_CALL,
     finished,
@@ -56,7 +59,9 @@ async def test_sweep_that_died_before_it_said_what_it_settled_says_it() -> None:
     while has_died:
         world = World()
         await world.hear(message(), SUBMITTED)
-        world.clock.turn(2 * HOUR)
+        world.clock.turn(HOUR / 2)
+        await world.sweeper.sweep()
+        world.clock.turn(HOUR)
         has_died = await world.until_done(world.sweeper_sweep, dies_before)
         assert world.said_last().status is Status.UNKNOWN
         dies_before += 1
@@ -185,6 +190,29 @@ async def test_two_sweepers_at_once_settle_once() -> None:
     await world.sweeper.sweep()
     assert world.settled()["revision"] == 1
     assert {event.status for event in world.topic.of(MessageSettled)} == {Status.UNKNOWN}
+
+
+async def test_receipt_at_the_very_moment_of_the_deadline_wins() -> None:
+    """Whoever comes second to ``settled`` sees the other: a late "delivered" corrects it."""
+    outcomes = set()
+    for seed in range(100):
+        world = World()
+        await world.hear(message(), SUBMITTED)
+        world.clock.turn(2 * HOUR)
+        world.steps.shuffle = Random(seed)
+        await asyncio.gather(world.sweeper.sweep(), hear_some_time(world, seed % 50))
+        settled = world.settled()
+        assert settled["status"] == Status.DELIVERED
+        said = {event.revision for event in world.topic.of(MessageSettled)}
+        assert max(said) == settled["revision"]
+        outcomes.add(settled["revision"])
+    assert outcomes == {1, 2}
+
+
+async def hear_some_time(world: World, later: int) -> None:
+    for _ in range(later):
+        await asyncio.sleep(0)
+    await world.hear(receipt(ReceiptState.DELIVERED))
 
 
 async def test_message_that_comes_after_its_own_deadline_is_still_looked_at() -> None:

@@ -30,6 +30,8 @@ from yizhan_contracts.events import (
     VoiceFinished,
 )
 
+METRICS = Metrics(CollectorRegistry())
+
 
 class Died(Exception):
     """The process died here."""
@@ -166,24 +168,14 @@ class MemoryStore:
             self.settled[message_id]["sms"] = dict(sms)
 
     async def due_facts(self, after: Position, until: datetime, limit: int) -> list[Due]:
-        times = ((f["message_id"], f.get("receipt_due_at"), i) for i, f in self.facts.items())
-        return await self._due(times, after, until, limit)
+        await self.steps.take()
+        its = [(f["message_id"], f.get("receipt_due_at"), i) for i, f in self.facts.items()]
+        return _due(its, after, until, limit)
 
     async def due_messages(self, after: Position, until: datetime, limit: int) -> list[Due]:
-        times = ((i, message["check_at"], i) for i, message in self.messages.items())
-        return await self._due(times, after, until, limit)
-
-    async def _due(
-        self,
-        times: Iterable[tuple[str, datetime | None, str]],
-        after: Position,
-        until: datetime,
-        limit: int,
-    ) -> list[Due]:
         await self.steps.take()
-        found = [Due(message_id, Position(at, i)) for message_id, at, i in times if at]
-        due = [item for item in found if item.position > after and item.position.at <= until]
-        return sorted(due, key=lambda item: item.position)[:limit]
+        its = [(i, message["check_at"], i) for i, message in self.messages.items()]
+        return _due(its, after, until, limit)
 
     async def next_due(self, after: datetime) -> datetime | None:
         await self.steps.take()
@@ -226,6 +218,17 @@ class MemoryStore:
         return len(self.early)
 
 
+def _due(
+    times: Iterable[tuple[str, datetime | None, str]],
+    after: Position,
+    until: datetime,
+    limit: int,
+) -> list[Due]:
+    found = [Due(message_id, Position(at, i)) for message_id, at, i in times if at]
+    due = [item for item in found if item.position > after and item.position.at <= until]
+    return sorted(due, key=lambda item: item.position)[:limit]
+
+
 class MemoryTopic:
     """What was published."""
 
@@ -256,7 +259,7 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        metrics = Metrics(CollectorRegistry())
+        metrics = METRICS
         self.deliveries = Deliveries("receipts-1", "incarnation")
         consequences = Consequences(self.store, self.topic, self.clock, metrics, 10.0)
         self.ledger = Ledger(

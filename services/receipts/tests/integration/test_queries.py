@@ -1,0 +1,118 @@
+"""Every query of the ledger and the push stands on an index: none looks at more than it needs."""
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from services.receipts.tests.integration.conftest import Corner
+from services.receipts.tests.unit.making import NOON, message_id_of
+
+from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.ports import Position
+from receipts.push.adapters.mongo import MongoPush
+from receipts.push.ports import Waiting
+from receipts.push.s3 import S3Status
+
+pytestmark = pytest.mark.integration
+
+IDS = [message_id_of(i) for i in range(3)]
+WAITING = [Waiting(i, S3Status.FAILURE, "acme", NOON, NOON) for i in IDS]
+
+
+async def test_every_query_is_backed_by_an_index(
+    corner: Corner, mongo_url: str, namespace: str
+) -> None:
+    service = await corner.start()
+    database: Any = MongoClient(mongo_url)[service.settings.database("receipts")]
+    database.command("profile", 2)
+    ledger = MongoLedger(service.mongo())
+    push = MongoPush(service.mongo(), ledger)
+    later = NOON + timedelta(days=1)
+    await fill(database)
+    await ledger.accepted_of([])
+    await ledger.facts_of(IDS)
+    await ledger.settled_of(IDS)
+    await ledger.events_of([])
+    await ledger.submitted_under(["a:1", "a:2"], NOON - timedelta(days=7))
+    await ledger.early_under(["a:1", "a:2"], NOON - timedelta(days=7))
+    await ledger.remove_early(["a:1:delivered"])
+    await ledger.correct(IDS[0], {"status": "delivered"})
+    await ledger.correct_sms(IDS[0], {"status": "delivered"})
+    await ledger.due_facts(Position(NOON, "0"), later, 10)
+    await ledger.due_messages(Position(NOON, "0"), later, 10)
+    await ledger.next_due(NOON)
+    await ledger.message_ids(IDS[0], IDS[-1], 10)
+    await ledger.settlers_of(IDS)
+    await ledger.settled_ids(IDS[0], IDS[-1])
+    await ledger.settled_by_full_sweep(NOON)
+    await ledger.settled_page(IDS[0], IDS[-1], 10)
+    await ledger.find_by_reference("acme", "SF1", 10)
+    await ledger.find_facts(IDS[0])
+    await push.failed_sms_of(IDS)
+    await push.pushed_of(IDS)
+    await push.save_waiting(WAITING)
+    await push.earliest_waiting()
+    await push.due_of("acme", later, 10)
+    await push.older_of("acme", later, 10)
+    await push.put_off(WAITING)
+    await push.park(WAITING, NOON)
+    database.command("profile", 0)
+    scans = [
+        (entry["ns"], entry["command"])
+        for entry in database["system.profile"].find({"ns": {"$ne": "admin.$cmd"}})
+        if "COLLSCAN" in entry.get("planSummary", "")
+        and "system" not in entry["ns"]
+        # An upsert by _id of a collection that is still empty.
+        and entry.get("docsExamined", 0) > 0
+    ]
+    database.client.close()
+    assert not scans
+
+
+async def fill(database: Any) -> None:
+    """Put in enough that a plan matters."""
+    numbers = range(2000)
+    database.messages.insert_many(
+        {"_id": message_id_of(i), "account_id": "acme", "reference": f"SF{i}", "check_at": NOON}
+        for i in numbers
+    )
+    database.facts.insert_many(
+        {
+            "_id": f"{message_id_of(i)}-1.submitted.{i}",
+            "message_id": message_id_of(i),
+            "kind": "submitted",
+            "n": 1,
+            "at": NOON,
+            "carrier_key": f"a:{i}",
+            "receipt_due_at": NOON + timedelta(seconds=i),
+        }
+        for i in numbers
+    )
+    database.early_receipts.insert_many(
+        {"_id": f"b:{i}:delivered", "carrier_key": f"b:{i}", "stored_at": NOON} for i in numbers
+    )
+    database.settled.insert_many(
+        {
+            "_id": message_id_of(i),
+            "account_id": "acme",
+            "status": "unknown",
+            "sms": {"status": "unknown"},
+            "settled_by": "full-sweep" if i % 100 == 0 else "record",
+            "settled_at": NOON,
+        }
+        for i in numbers
+    )
+    database.push_due.insert_many(
+        {
+            "_id": f"{i}.{account}",
+            "message_id": message_id_of(i),
+            "status": "1",
+            "account_id": account,
+            "next_at": NOON,
+            "first_at": NOON,
+            "tries": 0,
+        }
+        for i, account in itertools.product(range(500), ("acme", "other"))
+    )
