@@ -22,6 +22,7 @@ NOT_YET: dict[Service, AbstractSet[str]] = {
     Service.INGEST: {"reply.received.v1"},
     Service.CARRIER_ADAPTER: {"hold.changed.v1"},
     Service.RECEIPTS: {"reply.received.v1"},
+    Service.VOICE_FALLBACK: {"channel.configured.v1", "hold.changed.v1", "message.settled.v1"},
 }
 
 
