@@ -25,7 +25,7 @@ FULL_AFTER_S = 2.0
 """A backlog that takes a channel longer than this is a reason to spill over."""
 PRICE_WEIGHT = 0.1
 """Balanced: how much expected delivery one is ready to give up for half the price."""
-SHOWN = 6
+SHOWN = 4
 """Candidates that travel with an attempt; the whole ranking is shown by ``explain``."""
 REST = "*"
 _BITS = 64

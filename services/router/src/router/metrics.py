@@ -1,9 +1,11 @@
 """Every metric of the router: name, labels, buckets, one sentence each. Labels are bounded sets."""
 
+from collections import Counter as Counted
+from collections.abc import Iterable, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from yizhan_contracts.events import AttemptPlanned
-from yizhan_telecom.choice import Why
 from yizhan_telecom.health import State, Transition
 
 _STATES = {state: rank for rank, state in enumerate(State)}
@@ -78,16 +80,16 @@ class RouterMetrics:
             registry=registry,
         )
 
-    def record_planned(self, attempt: AttemptPlanned) -> None:
-        self._planned.labels(attempt.channel, attempt.message.lane).inc()
-        if attempt.reason:
-            self._closed.labels(attempt.reason).inc()
-
-    def record_decision(self, why: Why) -> None:
-        self._decisions.labels(why).inc()
-
-    def record_wait(self, why: str) -> None:
-        self._waits.labels(why).inc()
+    def record_batch(self, plans: Sequence[AttemptPlanned], waits: Iterable[str]) -> None:
+        """Count a batch: added up first, a label look-up costs a microsecond."""
+        for (channel, lane), count in Counted((p.channel, p.message.lane) for p in plans).items():
+            self._planned.labels(channel, lane).inc(count)
+        for why, count in Counted(plan.decision.why for plan in plans).items():
+            self._decisions.labels(why).inc(count)
+        for reason, count in Counted(plan.reason for plan in plans if plan.reason).items():
+            self._closed.labels(reason).inc(count)
+        for why, count in Counted(waits).items():
+            self._waits.labels(why).inc(count)
 
     def record_transition(self, transition: Transition, *, is_whole: bool) -> None:
         scope = "whole" if is_whole else "country"

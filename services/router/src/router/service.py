@@ -70,7 +70,7 @@ class PlanAttempts:
                 plans.append(plan)
         if plans:
             await self._publisher.publish(plans)
-        self._count(plans, waiting)
+        self._metrics.record_batch(plans, (wait.why for _, wait in waiting))
         return waiting
 
     def _plan(
@@ -104,7 +104,7 @@ class PlanAttempts:
             return self._without_channel(task, facts, choice, now)
         if choice.is_unreachable and self._is_patient(waits_since, now):
             return Wait("unreachable")
-        return self._chosen(task, choice, choice.channel, now)
+        return planned(task, choice, choice.channel, now)
 
     def _plan_released(
         self,
@@ -121,7 +121,7 @@ class PlanAttempts:
             return self._without_channel(task, facts, choice, now)
         if choice.channel is None or not self._is_usable(choice, facts):
             return Wait("released")
-        return self._chosen(task, choice, choice.channel, now)
+        return planned(task, choice, choice.channel, now)
 
     def _without_channel(
         self, task: Task, facts: Facts, choice: Choice, now: datetime
@@ -137,10 +137,6 @@ class PlanAttempts:
     def _choose(self, facts: Facts, health_now: float, tried: Sequence[str] = ()) -> Choice:
         return self._chooser.choose(facts, health_now, tried)
 
-    def _chosen(self, task: Task, choice: Choice, channel: str, now: datetime) -> AttemptPlanned:
-        self._metrics.record_decision(choice.why)
-        return planned(task, choice, channel, now)
-
     def _is_usable(self, choice: Choice, facts: Facts) -> bool:
         if choice.channel is None or choice.why is Why.BROKEN:
             return False
@@ -151,9 +147,3 @@ class PlanAttempts:
     def _is_patient(self, waits_since: datetime | None, now: datetime) -> bool:
         waited_s = (now - waits_since).total_seconds() if waits_since else 0.0
         return waited_s < self._patience_s
-
-    def _count(self, plans: Sequence[AttemptPlanned], waiting: Sequence[tuple[int, Wait]]) -> None:
-        for plan in plans:
-            self._metrics.record_planned(plan)
-        for _, wait in waiting:
-            self._metrics.record_wait(wait.why)

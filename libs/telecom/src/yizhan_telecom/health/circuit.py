@@ -2,7 +2,8 @@
 
 healthy <-> degraded by the recent window, with a gap between the two thresholds and a dwell time;
 either -> open by evidence; open -> probing when its hold is over; probing -> healthy or open by its
-trial. Holds and trials double with every relapse: what flaps is left alone for longer each time.
+trial. Holds double with every failed trial and every relapse, trials with every relapse: what flaps
+is left alone for longer each time, what was down for long is soon trusted again.
 """
 
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Circuit:
         self._hold_until = inf
         self._closed_at = -inf
         self._relapses = 0
+        self._failed_trials = 0
         self._trial_good = 0
         self._trial_bad = 0
 
@@ -163,10 +165,14 @@ class Circuit:
 
     def open(self, now: float, kind: Kind) -> Change:
         """Break the circuit. An unbound one is held until ``release``."""
-        if self.state is not State.OPEN:
-            relapsed = self.state is State.PROBING or now - self._closed_at < self._rules.relapse_s
+        if self.state is State.PROBING:
+            self._failed_trials += 1
+        elif self.state is not State.OPEN:
+            relapsed = now - self._closed_at < self._rules.relapse_s
             self._relapses = self._relapses + 1 if relapsed else 0
-        hold_s = min(self._rules.hold_s * 2.0**self._relapses, self._rules.hold_most_s)
+            self._failed_trials = 0
+        doublings = self._relapses + self._failed_trials
+        hold_s = min(self._rules.hold_s * 2.0**doublings, self._rules.hold_most_s)
         change = self._become(now, State.OPEN, kind)
         self._hold_until = inf if kind is Kind.UNBOUND else now + hold_s
         return change
@@ -293,6 +299,7 @@ class Circuit:
             "trial_good": self._trial_good,
             "trial_bad": self._trial_bad,
             "relapses": self._relapses,
+            "failed_trials": self._failed_trials,
         }
 
 

@@ -74,7 +74,7 @@ class HealthRules:
 
     hold_s: float = 2.0
     hold_most_s: float = 16.0
-    """Open lasts this long, doubled each time that a trial fails or a relapse comes soon."""
+    """Open lasts this long, doubled with each failed trial and each relapse."""
     relapse_s: float = 60.0
     probe_every_s: float = 0.1
     probe_share: float = 0.1
