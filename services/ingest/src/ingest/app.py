@@ -52,8 +52,8 @@ def build(
         _add_api(service, settings, catalogue, inputs, metrics, random_bits)
     if Role.EVENTS in roles:
         _add_events(service, settings, catalogue, inputs, metrics, random_bits)
-        kept = timedelta(hours=settings.ingest_inputs_kept_h)
-        service.background("retention", lambda: forget_old_inputs(inputs, service.clock, kept))
+    kept = timedelta(hours=settings.ingest_inputs_kept_h)
+    service.background("retention", lambda: forget_old_inputs(inputs, service.clock, kept))
     return service
 
 

@@ -23,7 +23,8 @@ async def forget_old_inputs(inputs: Inputs, clock: Clock, kept: timedelta) -> No
         except Retryable as error:
             log.warning("old inputs stay for now", extra={"why": str(error)})
         else:
-            log.info("old inputs dropped", extra={"count": dropped})
+            if dropped:
+                log.info("old inputs dropped", extra={"count": dropped})
         await clock.sleep(INTERVAL_S)
 
 

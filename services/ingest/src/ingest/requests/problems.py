@@ -14,7 +14,11 @@ from yizhan_runtime.logs import get_logger
 log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-_BY_STATUS = {404: Code.ROUTE_NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
+_BY_STATUS = {
+    404: Code.ROUTE_NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    413: Code.BODY_TOO_LARGE,
+}
 
 
 def to_response(error: RequestRefused) -> Response:
