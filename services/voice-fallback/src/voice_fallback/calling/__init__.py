@@ -1,0 +1,1 @@
+"""From a request to its fact: claim, ask, dial, hear, store, publish."""
