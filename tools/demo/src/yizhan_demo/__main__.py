@@ -40,7 +40,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=25.0, help="events a second (25)")
     parser.add_argument("--seed", type=int, default=7, help="what the shipments are drawn from")
     parser.add_argument(
-        "--within", type=float, default=75.0, help="seconds to wait for everything to settle"
+        "--within", type=float, default=120.0, help="seconds to wait for everything to settle"
     )
     parser.add_argument(
         "--attach",
