@@ -12,7 +12,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NotCoordinatorForGroupError,
+)
 
 from yizhan_cli.errors import NotFound
 from yizhan_cli.kafka import admin_client, connection
@@ -26,6 +33,7 @@ _MAX_REQUEST_BYTES = 1_048_576
 """Below the topics' limit: what the broker refuses poisons the producer for all that follow."""
 _POLL_RECORDS = 500
 _POLL_MS = 500
+_PAUSE_S = 0.2
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -205,7 +213,7 @@ async def dead_letter_queue(
         if topic not in counts:
             raise NotFound(f"there is no topic {topic}: run `yizhan topics apply`")
         partitions = [TopicPartition(topic, n) for n in range(counts[topic])]
-        committed = await admin.list_consumer_group_offsets(group, partitions=partitions)
+        committed = await _committed(admin, group, partitions)
     consumer = AIOKafkaConsumer(
         **connection(settings),
         group_id=group,
@@ -277,6 +285,25 @@ async def _put_back(
 
 async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
     return {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics()}
+
+
+async def _committed(
+    admin: AIOKafkaAdminClient, group: str, partitions: list[TopicPartition]
+) -> dict[Any, Any]:
+    # A Kafka whose groups were never used makes their topic first, and after a start loads them.
+    while True:
+        try:
+            found: dict[Any, Any] = await admin.list_consumer_group_offsets(
+                group, partitions=partitions
+            )
+        except (
+            GroupCoordinatorNotAvailableError,
+            GroupLoadInProgressError,
+            NotCoordinatorForGroupError,
+        ):
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            return found
 
 
 async def _extents(

@@ -21,6 +21,7 @@ class Done:
 
     @property
     def json(self) -> Any:
+        assert self.out, f"exit code {self.code}: {self.err}"
         return json.loads(self.out)
 
 
