@@ -142,9 +142,14 @@ async def _story(addresses: Addresses, message_id: str) -> dict[str, Any]:
         return body
 
 
+def _console() -> Console:
+    """Give a terminal its own width, and a file or a pipe enough for a table."""
+    return Console() if sys.stdout.isatty() else Console(width=140)
+
+
 if __name__ == "__main__":
     try:
-        sys.exit(asyncio.run(main(_arguments(), Console())))
+        sys.exit(asyncio.run(main(_arguments(), _console())))
     except DemoError as error:
         sys.exit(f"The demo could not start: {error}")
     except KeyboardInterrupt:

@@ -68,8 +68,9 @@ class Morning:
             await asyncio.sleep(max(0.0, begun + (number + 1) / self.rate - time.monotonic()))
 
     async def _break_the_busiest(self) -> None:
-        while not (carriers := (await self.parties.carriers())["carriers"]):
-            await asyncio.sleep(0.1)
+        carriers = (await self.parties.carriers())["carriers"]
+        if not carriers:
+            return  # nothing has come so far yet: at the next event
         self.broken = max(carriers, key=lambda name: int(carriers[name]["handed"]))
         await self.parties.behave("carriers", self.broken, {"down": True})
         self.broken_at = datetime.now(UTC)

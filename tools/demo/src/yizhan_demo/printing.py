@@ -154,27 +154,22 @@ def print_story(console: Console, title: str, story: Mapping[str, Any] | None) -
     if story is None:
         console.print("  (none in this run)")
         return
-    head = {name: value for name, value in story.items() if not isinstance(value, list | dict)}
-    console.print(
-        "  "
-        + ", ".join(f"{name} {value}" for name, value in head.items() if value not in ("", None))
-    )
-    for event in next((value for value in story.values() if isinstance(value, list)), []):
-        said = {
-            k: v
-            for k, v in event.items()
-            if k not in {"at", "kind", "decision"} and v not in ("", None, [], {})
-        }
-        console.print(
-            f"  {event.get('at', '')!s:30} {event.get('kind', ''):12} {_told(said)}",
-            highlight=False,
-        )
-        for candidate in (event.get("decision") or {}).get("candidates", [])[:4]:
-            console.print(f"  {'':30} {'':12}   candidate {_told(candidate)}", highlight=False)
+    told = {name: value for name, value in story.items() if not isinstance(value, list | dict)}
+    console.print(f"  {_told(told)}", highlight=False)
+    for fact in next((value for value in story.values() if isinstance(value, list)), []):
+        decision = fact.get("decision") or {}
+        said = {name: value for name, value in fact.items() if name not in _SAID_APART}
+        at = str(fact.get("at", ""))[11:23]
+        console.print(f"  {at:12} {fact.get('what', ''):14} {_told(said)}", highlight=False)
+        for candidate in decision.get("candidates", []):
+            console.print(f"  {'':27} candidate {_told(candidate)}", highlight=False, style="dim")
+
+
+_SAID_APART = {"at", "what", "decision", "claimed_at", "received_at", "carrier_time", "wait_until"}
 
 
 def _told(said: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in said.items())
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value not in ("", None))
 
 
 def _failed_over(outcome: Outcome) -> list[str]:
