@@ -42,6 +42,7 @@ async def test_vout_a_call_read_again_publishes_its_stored_outcome_and_rings_nob
         await first.turn()
         await world.report()
         await first.turn()
+    world.clock.jump(60)
     async with world.process() as second:
         (again,) = second.read(asked)
         await second.turn()
@@ -146,9 +147,11 @@ async def test_vread_without_an_answer_it_is_asked_again_and_nobody_is_rung_past
     world = World()
     world.ledger.state = MessageState.NO_ANSWER
     async with world.process() as process:
-        (opened,) = process.read(request(wait_s=60))
+        (opened,) = process.read(asked := request(wait_s=60))
         await process.turn(59)
         assert opened.ending == "open"
+        # Nothing is claimed yet: a restart would cost nothing.
+        assert f"{asked.message_id}-1" not in world.store.documents
         assert 5 <= world.ledger.asked <= 100
         await process.turn(10)
     assert not world.vox.rung
@@ -198,6 +201,7 @@ async def test_a_call_is_rung_once_however_often_its_record_is_read() -> None:
         await process.turn(1)
         records += process.read(asked)
         await process.turn(1)
+        assert {one.ending for one in records} == {"open"}
         await world.report()
         await process.turn()
     assert {one.ending for one in records} == {"finished"}
@@ -208,6 +212,16 @@ async def test_a_call_is_rung_once_however_often_its_record_is_read() -> None:
 async def test_two_processes_with_one_record_ring_once() -> None:
     world = World()
     asked = request()
+    both = asyncio.Barrier(2)
+    ask = world.ledger.ask
+
+    async def asking(message_id: str) -> MessageState:
+        if world.ledger.asked < 2:
+            await ask(message_id)
+            await both.wait()
+        return world.ledger.state
+
+    world.ledger.ask = asking  # type: ignore[method-assign]
     async with world.process() as first, world.process() as second:
         first.read(asked)
         second.read(asked)
