@@ -48,9 +48,9 @@ class RoutingHandler:
     def __init__(self, use_case: PlanAttempts) -> None:
         self._use_case = use_case
 
-    def route(self) -> BatchRoute[Routable | None]:
+    def route(self, topics: Sequence[str] = TOPICS) -> BatchRoute[Routable | None]:
         """Declare what is read, how, and by whom."""
-        return BatchRoute(TOPICS, parse, self.on_batch)
+        return BatchRoute(tuple(topics), parse, self.on_batch)
 
     async def on_batch(self, records: Sequence[Record[Routable | None]]) -> Sequence[Parked]:
         """Take a batch; when this returns, all of it is published or handed back to be parked."""
