@@ -139,7 +139,8 @@ def parse_table(text: bytes, environ: Mapping[str, str], now: datetime) -> Chann
     """Read a table. Raises BadTable, which names lines and reasons."""
     root = _compose(text)
     try:
-        spec = TableSpec.model_validate(_filled(_Loader.construct(root), environ))
+        _fill(root, environ)
+        spec = TableSpec.model_validate(_Loader.construct(root))
     except ValidationError as error:
         raise BadTable("; ".join(_problems(error, root))) from None
     version = version_of(text)
@@ -194,23 +195,36 @@ def _yaml_problem(error: Exception) -> str:
     return f"line {mark.line + 1}: {problem}" if mark is not None else f"no YAML: {problem}"
 
 
-def _filled(value: Any, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - any YAML
-    """Put variables of the environment in the place of ${NAME}."""
-    match value:
-        case str():
-            return _PLACEHOLDER.sub(lambda found: _variable(found[1], environ), value)
-        case dict():
-            return {key: _filled(item, environ) for key, item in value.items()}
-        case list():
-            return [_filled(item, environ) for item in value]
-        case _:
-            return value
+def _fill(root: yaml.Node, environ: Mapping[str, str]) -> None:
+    """Put variables of the environment in the place of ${NAME}, in values and not in keys."""
+    todo, seen = [root], set[int]()
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:  # an alias, or a node within itself
+            continue
+        seen.add(id(node))
+        match node:
+            case yaml.ScalarNode():
+                node.value = _PLACEHOLDER.sub(_Variables(environ, node), node.value)
+            case yaml.SequenceNode():
+                todo += node.value
+            case yaml.MappingNode():
+                todo += [value for _, value in node.value]
 
 
-def _variable(name: str, environ: Mapping[str, str]) -> str:
-    if name not in environ:
-        raise BadTable(f"${{{name}}} is not set in the environment")
-    return environ[name]
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """Looks a placeholder of one node up. Raises BadTable."""
+
+    environ: Mapping[str, str]
+    node: yaml.Node
+
+    def __call__(self, found: re.Match[str]) -> str:
+        value = self.environ.get(found[1])
+        if value is None:
+            line = self.node.start_mark.line + 1
+            raise BadTable(f"line {line}: {found[0]} is not set in the environment")
+        return value
 
 
 def _problems(error: ValidationError, root: yaml.Node) -> Iterator[str]:

@@ -62,7 +62,7 @@ def test_the_version_is_that_of_the_bytes() -> None:
         ("channel: a", "channel: A b", "line 3: channels.A b.channel: "),
         ("channel: a", "channel: none", "the name 'none' is taken"),
         ("number-invalid", "numbr-invalid", "'11' is translated to 'numbr-invalid'"),
-        ("${BASE}", "${MISSING}", "${MISSING} is not set"),
+        ("${BASE}", "${MISSING}", "line 7: ${MISSING} is not set"),
         ("${BASE}/a", "ftp://x", "line 3: channels.a: a channel that speaks http-json needs"),
         ("price: 1 }", "price: 1", "line 11: "),
         (
@@ -81,6 +81,10 @@ def test_a_mistake_is_named_with_line_and_reason(old: str, new: str, expected: s
 @pytest.mark.parametrize("text", ["", "[]", "channels:", "channels: 3", "just words", "a: b: c"])
 def test_what_is_no_table_is_refused(text: str) -> None:
     assert problem(text)
+
+
+def test_a_value_that_contains_itself_is_refused() -> None:
+    assert problem("channels: &c [*c]")
 
 
 def test_a_name_that_is_there_twice_is_refused() -> None:
