@@ -44,12 +44,14 @@ class FactWriter:
         store: AttemptStore,
         publisher: EventPublisher,
         clock: Clock,
+        on_stored: Callable[[Flight], None],
         on_done: Callable[[Flight], None],
         metrics: AdapterMetrics,
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._clock = clock
+        self._on_stored = on_stored
         self._on_done = on_done
         self._metrics = metrics
         self._pending: list[_Said] = []
@@ -89,10 +91,12 @@ class FactWriter:
             if not self._pending:
                 self._wake.clear()
             await self._patiently(self._store_all, batch)
+            flights = [said.flight for said in batch if said.flight is not None]
+            for flight in flights:
+                self._on_stored(flight)
             await self._patiently(self._publish_all, batch)
-            for said in batch:
-                if said.flight is not None:
-                    self._on_done(said.flight)
+            for flight in flights:
+                self._on_done(flight)
 
     async def _store_all(self, batch: Sequence[_Said]) -> None:
         new = {said.attempt_id: said for said in batch if said.is_outcome}

@@ -32,7 +32,7 @@ class Flight:
     """The same, monotonic: its age decides whether we may still write."""
     written_at: float = 0.0
     has_slot: bool = False
-    """It counts in its channel's window, and its recipient is busy."""
+    """It counts in its channel's window, and its recipient is busy: until its outcome is stored."""
     is_decided: bool = False
     """What became of it is known, or in doubt, and on its way to the store."""
     is_in_doubt: bool = False

@@ -220,9 +220,8 @@ class Handover:
             self._decide(flight, self._endings(flight, answer))
 
     def _decide(self, flight: Flight, endings: Sequence[Ending]) -> None:
-        """Make room for the next, and have what became of this one stored and published."""
+        """Have what became of a flight stored, which makes room for the next, and published."""
         flight.is_decided = True
-        self._channel.free_slot(flight)
         latency_s = self._clock.monotonic() - (self._written_at or flight.claimed_mono)
         self._channel.count(endings[0], flight.plan.message, latency_s)
         self._desk.writer.conclude(flight, self._facts(flight, endings))

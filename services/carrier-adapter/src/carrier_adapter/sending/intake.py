@@ -44,7 +44,7 @@ class Intake:
         self._clock = clock
         self._replays = ReplayWatch(replay_span)
         self._in_hand: dict[str, Flight] = {}
-        self.writer = FactWriter(store, publisher, clock, self._close, metrics)
+        self.writer = FactWriter(store, publisher, clock, self._free_slot, self._close, metrics)
         self.inquiry = Inquiry(
             store,
             self.writer,
@@ -112,6 +112,11 @@ class Intake:
 
     def _send(self, flight: Flight) -> None:
         self._channels[flight.plan.channel].put(flight)
+
+    def _free_slot(self, flight: Flight) -> None:
+        """Make room in the window, once an outcome is stored: a crash puts a window in doubt."""
+        if flight.has_slot:
+            self._channels[flight.plan.channel].free_slot(flight)
 
     def _close(self, flight: Flight) -> None:
         """End a flight whose facts are durable, or that is a repeat of what was reported."""
