@@ -1,4 +1,4 @@
-"""How a Yizhan service runs: settings, Kafka, retries and DLQ, health, logs, metrics, MongoDB, clock."""
+"""How a service runs: settings, Kafka, retries, DLQ, health, logs, metrics, MongoDB, clock."""
 
 from yizhan_runtime.batch import BatchRoute
 from yizhan_runtime.clock import Clock, SystemClock, backoff_s

@@ -1,18 +1,34 @@
-"""Setting records aside: parked on a retry topic, or dead-lettered, always with their original bytes."""
+"""Setting records aside, with their original bytes: parked on a retry topic, or dead-lettered.
+
+What a record needs to come back travels with it, in headers written here and read here
+(``returned``), behind its own headers. A header of that name among its own means nothing.
+"""
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiokafka import ConsumerRecord
 
 from yizhan_contracts.topics import RETRY_DELAYS_S
-from yizhan_runtime import records as r
 from yizhan_runtime.clock import Clock
-from yizhan_runtime.errors import Fatal
-from yizhan_runtime.publisher import Outgoing, Publisher
-from yizhan_runtime.records import RawRecord
+from yizhan_runtime.errors import Fatal, Poison
+from yizhan_runtime.publisher import MAX_ASIDE_RECORD_BYTES, Outgoing, Publisher, size_of
+from yizhan_runtime.records import Headers, RawRecord, check_delay
 
 BUDGET = ("5s", "5s", "5s", "60s", "60s", "60s", "60s", "60s")
-"""The delays that a failing record goes through before it is dead-lettered: some five minutes in all."""
+"""The delays of a failing record before it is dead-lettered: some five minutes in all."""
+
+_ORIGIN = "retry-origin"
+_GROUP = "retry-group"
+_ATTEMPT = "retry-attempt"
+_FIRST_SEEN = "retry-first-seen"
+_NOT_BEFORE = "retry-not-before"
+_REASON = "retry-reason"
+_NULL_KEY = "null-key"
+_CUT = "dlq-cut"
+_NOTES = (_ORIGIN, _GROUP, _ATTEMPT, _FIRST_SEEN, _NOT_BEFORE, _REASON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +40,39 @@ class Aside:
     error: str = ""
     delay: str | None = None
     counts: bool = True
+    group: str = ""
+    """Whose record it is, where a service has several groups on one topic."""
+
+    def __post_init__(self) -> None:
+        check_delay(self.delay)
 
 
 class DlqLimit:
-    """Stops a consumer of internal topics that sees mostly poison: a bad deploy must not empty a topic.
+    """Stops a consumer of internal topics that sees mostly poison: a bad deploy, not bad records.
 
-    Raises Fatal when, of the last ``window`` records, at least ``minimum`` and more than half were poison.
+    Raises Fatal when, of the last ``window`` records or so, at least ``minimum`` and more than
+    half were poison.
     """
 
     def __init__(self, *, window: int = 500, minimum: int = 50) -> None:
-        self._recent: deque[bool] = deque(maxlen=window)
+        self._recent: deque[tuple[int, int]] = deque()
+        self._window = window
         self._minimum = minimum
         self._poison = 0
+        self._records = 0
 
     def saw(self, poison: int, good: int) -> None:
-        """Count a batch, before its poison is set aside."""
-        for is_poison in (True,) * poison + (False,) * good:
-            if len(self._recent) == self._recent.maxlen:
-                self._poison -= self._recent[0]
-            self._recent.append(is_poison)
-            self._poison += is_poison
-        if self._poison >= self._minimum and self._poison * 2 > len(self._recent):
+        """Count a batch, once, before its poison is set aside."""
+        self._recent.append((poison, poison + good))
+        self._poison += poison
+        self._records += poison + good
+        while self._records - self._recent[0][1] >= self._window:
+            gone_poison, gone = self._recent.popleft()
+            self._poison -= gone_poison
+            self._records -= gone
+        if self._poison >= self._minimum and self._poison * 2 > self._records:
             raise Fatal(
-                f"{self._poison} of the last {len(self._recent)} records could not be read: "
+                f"{self._poison} of the last {self._records} records could not be read: "
                 "stopping instead of moving a whole topic to the DLQ"
             )
 
@@ -64,38 +90,95 @@ class SetAside:
         await self._publisher.publish_records([self._outgoing(aside) for aside in asides])
 
     def next_delay(self, raw: RawRecord) -> str | None:
-        """Give the delay before the next try of a failing record, None when its budget is used up."""
+        """Give the delay before a failing record's next try, None when its budget is used up."""
         return BUDGET[raw.attempt] if raw.attempt < len(BUDGET) else None
 
-    def _outgoing(self, aside: Aside) -> Outgoing:
-        raw = aside.raw
-        if aside.delay is None:
-            topic, notes = f"{self._service}.dlq", self._dlq_headers(aside)
-        else:
-            topic, notes = (
-                f"{self._service}.retry.{aside.delay}",
-                self._retry_headers(aside, aside.delay),
-            )
-        key = raw.key
-        if key is None and raw.value is None:
-            # aiokafka refuses to write a record with neither; other clients do write them.
-            key, notes = b"", (*notes, (r.HEADER_NULL_KEY, b"1"))
-        return Outgoing(topic, key, raw.value, None, (*raw.headers, *notes))
+    def delay_within_budget(self, raw: RawRecord, delay: str | None, *, counts: bool) -> str | None:
+        """Give the delay a handler asked for, None (the DLQ) when this record has had its tries."""
+        return delay if not counts or self.next_delay(raw) is not None else None
 
-    def _retry_headers(self, aside: Aside, delay: str) -> r.Headers:
+    def _outgoing(self, aside: Aside) -> Outgoing:
+        if aside.delay is None:
+            record = _record(aside.raw, f"{self._service}.dlq", _dlq_notes(aside))
+            return record if size_of(record) <= MAX_ASIDE_RECORD_BYTES else _cut(record, aside)
+        topic = f"{self._service}.retry.{aside.delay}"
+        record = _record(aside.raw, topic, self._retry_notes(aside, aside.delay))
+        if size_of(record) <= MAX_ASIDE_RECORD_BYTES:
+            return record
+        return self._outgoing(replace(aside, delay=None))
+
+    def _retry_notes(self, aside: Aside, delay: str) -> Headers:
         raw, now_ms = aside.raw, int(self._clock.now().timestamp() * 1000)
         return (
-            (r.HEADER_ORIGIN, raw.origin.encode()),
-            (r.HEADER_ATTEMPT, b"%d" % (raw.attempt + aside.counts)),
-            (r.HEADER_FIRST_SEEN, b"%d" % (raw.first_seen_ms or now_ms)),
-            (r.HEADER_NOT_BEFORE, b"%d" % (now_ms + int(RETRY_DELAYS_S[delay] * 1000))),
-            (r.HEADER_REASON, aside.reason.encode()[:200]),
+            (_ORIGIN, _bytes(raw.origin, 1000)),
+            (_GROUP, _bytes(aside.group, 1000)),
+            (_ATTEMPT, b"%d" % (raw.attempt + aside.counts)),
+            (_FIRST_SEEN, b"%d" % (raw.first_seen_ms or now_ms)),
+            (_NOT_BEFORE, b"%d" % (now_ms + int(RETRY_DELAYS_S[delay] * 1000))),
+            (_REASON, _bytes(aside.reason, 200)),
         )
 
-    def _dlq_headers(self, aside: Aside) -> r.Headers:
-        return (
-            ("dlq-reason", aside.reason.encode()[:200]),
-            ("dlq-error", aside.error.encode()[:1000]),
-            ("dlq-origin", aside.raw.origin.encode()),
-            ("dlq-attempts", b"%d" % aside.raw.attempt),
+
+def _dlq_notes(aside: Aside) -> Headers:
+    return (
+        ("dlq-reason", _bytes(aside.reason, 200)),
+        ("dlq-error", _bytes(aside.error, 1000)),
+        ("dlq-origin", _bytes(aside.raw.origin, 1000)),
+        ("dlq-attempts", b"%d" % aside.raw.attempt),
+    )
+
+
+def _bytes(text: str, longest: int) -> bytes:
+    # A lone surrogate out of somebody's JSON must not keep its record out of the DLQ.
+    return text.encode("utf-8", "replace")[:longest]
+
+
+def _record(raw: RawRecord, topic: str, notes: Headers) -> Outgoing:
+    key = raw.key
+    if key is None and raw.value is None:
+        # aiokafka refuses to write a record with neither; other clients do write them.
+        key, notes = b"", (*notes, (_NULL_KEY, b"1"))
+    return Outgoing(topic, key, raw.value, None, (*raw.headers, *notes))
+
+
+def _cut(record: Outgoing, aside: Aside) -> Outgoing:
+    """Keep the head of what no DLQ takes whole: a foreign topic may allow more than ours."""
+    notes = (*_dlq_notes(aside), (_CUT, b"%d" % size_of(record)))
+    bare = Outgoing(record.topic, (record.key or b"")[:1000], b"", None, notes)
+    room = MAX_ASIDE_RECORD_BYTES - size_of(bare)
+    return replace(bare, value=(record.value or b"")[:room])
+
+
+def returned(fetched: "ConsumerRecord[Any, Any]", topic: str) -> RawRecord:
+    """Restore a parked record from a retry topic. Raises Poison where the notes are not ours."""
+    own, notes = _split(fetched.headers)
+    try:
+        place, partition, offset = _text(notes, _ORIGIN).rsplit("/", 2)
+        return RawRecord(
+            place,
+            int(partition),
+            int(offset),
+            None if _NULL_KEY in notes else fetched.key,
+            fetched.value,
+            own,
+            fetched.timestamp,
+            attempt=int(_text(notes, _ATTEMPT)),
+            first_seen_ms=int(_text(notes, _FIRST_SEEN)),
+            not_before_ms=int(_text(notes, _NOT_BEFORE)),
+            group=_text(notes, _GROUP),
         )
+    except (KeyError, ValueError):
+        raise Poison("not-parked", f"a record on {topic} without the headers of one") from None
+
+
+def _split(headers: Headers) -> tuple[Headers, dict[str, bytes]]:
+    """Part a record's own headers from the notes that were put behind them."""
+    end = len(headers) - (bool(headers) and headers[-1][0] == _NULL_KEY)
+    begin = max(end - len(_NOTES), 0)
+    if tuple(name for name, _ in headers[begin:end]) != _NOTES:
+        return headers, {}
+    return headers[:begin], {name: value or b"" for name, value in headers[begin:]}
+
+
+def _text(notes: dict[str, bytes], name: str) -> str:
+    return notes[name].decode("ascii")

@@ -1,39 +1,74 @@
 """The batch consumer: one poll, one call per route, everything durable, one commit.
 
-At-least-once. The order of one partition holds, except for what is parked. The batch is a barrier: its slowest
-part bounds it, so nothing that waits for a carrier or a customer belongs here (see ``window``).
+At-least-once. The order of one partition holds, except for what is parked. The batch is a barrier:
+its slowest part bounds it, so nothing that waits for a carrier or a customer belongs here (see
+``window``).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from yizhan_runtime.aside import Aside, DlqLimit
 from yizhan_runtime.clock import backoff_s
-from yizhan_runtime.consuming import ConsumerContext, commit
+from yizhan_runtime.consuming import Committed, ConsumerContext, Membership, commit, read
 from yizhan_runtime.errors import Fatal, Misconfigured, Permanent, Poison, Retryable
+from yizhan_runtime.explaining import explain
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.records import E, Parked, Parse, RawRecord, Record, raw_of
 from yizhan_runtime.subscription import Batch
 
 log = get_logger(__name__)
 
+TROUBLED_AFTER_TRIES = 3
+"""From this try on, a batch that cannot be done makes the service not ready."""
+
+_LOOK_S = 0.5
+"""How soon a batch that waits notices that its partitions go."""
+
 
 @dataclass(frozen=True)
 class BatchRoute(Generic[E]):
     """Topics, how they are read, and who handles them.
 
-    ``handle`` gets all records of its topics in one poll, in order per partition. When it returns, everything in
-    them is durable, but for what it returns as parked. It may be called again with the same records.
+    ``handle`` gets all records of its topics in one poll, in order per partition. When it returns,
+    everything in them is durable, but for what it returns as parked. It may be called again with
+    the same records, or with some of them. ``on_drain`` is called when what it has in hand is to
+    come to an end.
     """
 
     topics: tuple[str, ...]
     parse: Parse[E]
-    handle: Callable[[Sequence[Record[E]]], Awaitable[Iterable[Parked]]]
+    handle: Callable[[Sequence[Record[E]]], Awaitable[Iterable[Parked | Aside]]]
     foreign: bool = False
+    on_drain: Callable[[], None] = lambda: None
+
+
+@dataclass
+class Load:
+    """A batch on its way: what is left to be handled, what to set aside, what to commit then."""
+
+    work: dict[int, tuple[BatchRoute[Any], list[Record[Any]]]] = field(default_factory=dict)
+    asides: list[Aside] = field(default_factory=list)
+    offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
+    """Records by topic."""
+    oldest_ms: int = 0
+    internal_poison: int = 0
+
+    @property
+    def records(self) -> int:
+        return sum(self.taken.values())
+
+    def count(self, topic: str, records: int, oldest_ms: int) -> None:
+        self.taken[topic] = self.taken.get(topic, 0) + records
+        self.oldest_ms = min(self.oldest_ms or oldest_ms, oldest_ms)
+
+    def add(self, route: BatchRoute[Any], record: Record[Any]) -> None:
+        self.work.setdefault(id(route), (route, []))[1].append(record)
 
 
 class BatchConsumer:
@@ -44,25 +79,30 @@ class BatchConsumer:
         context: ConsumerContext,
         routes: Sequence[BatchRoute[Any]],
         fail: Callable[[BaseException], None],
-        *,
-        waits: bool = False,
     ) -> None:
         self._c = context
         self._routes = {topic: route for route in routes for topic in route.topics}
         self._fail = fail
-        self._waits = waits
         self._limit = DlqLimit()
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
         self._stopped = False
+        self._generation = 0
+        self.membership = Membership(context.clock)
         self.busy_since: float | None = None
-        """When the batch in hand arrived (monotonic), None between batches."""
+        """When the try in hand began (monotonic), None between batches."""
+        self.trouble = ""
+        """Why the batch in hand cannot be done for now."""
+
+    def held(self) -> Collection[TopicPartition]:
+        """Give the partitions that stand still on purpose: none."""
+        return ()
 
     async def on_batch(self, consumer: AIOKafkaConsumer, batch: Batch) -> None:
         """Take one poll. Whatever happens here, FastStream must see a normal return."""
         if self._draining:
-            # Its partitions are going, or we are: a commit now could pass a batch that was given up.
+            # Its partitions go, or we do: a commit now could pass a batch that was given up.
             return
         self._idle.clear()
         begun = self.busy_since = self._c.clock.monotonic()
@@ -77,15 +117,18 @@ class BatchConsumer:
             self._c.metrics.handler_seconds.labels(self._c.group).observe(
                 self._c.clock.monotonic() - begun
             )
-            self.busy_since = None
+            self.busy_since, self.trouble = None, ""
             self._idle.set()
 
     async def on_revoked(self, _revoked: Collection[TopicPartition]) -> None:
-        """Let the batch in hand end and commit before its partitions go: this is what prevents duplicates."""
+        """Let the batch in hand end and commit before its partitions go: no duplicates."""
+        self.membership.change(is_member=False)
         await self.drain()
+        self._generation += 1
 
     async def on_assigned(self, _assigned: Collection[TopicPartition]) -> None:
         self._draining = self._stopped
+        self.membership.change(is_member=True)
         self._c.metrics.rebalances.labels(self._c.group).inc()
 
     async def stop(self) -> None:
@@ -94,8 +137,10 @@ class BatchConsumer:
         await self.drain()
 
     async def drain(self) -> None:
-        """Wait for the batch in hand, bounded; a batch that is waiting to be tried again is given up."""
+        """Wait for the batch in hand, bounded; a batch that waits to be tried again is given up."""
         self._draining = True
+        for route in self._all_routes():
+            route.on_drain()
         try:
             async with asyncio.timeout(self._c.settings.drain_timeout_s):
                 await self._idle.wait()
@@ -104,145 +149,194 @@ class BatchConsumer:
                 "a batch outlived the drain and will be read again", extra={"group": self._c.group}
             )
 
+    def _all_routes(self) -> Iterable[BatchRoute[Any]]:
+        return self._routes.values()
+
     async def _run(self, consumer: AIOKafkaConsumer, batch: Batch) -> None:
-        # A revoke may have come between the poll and here: the next owner reads these.
-        assigned = consumer.assignment()
-        owned = [r for r in batch if TopicPartition(r.topic, r.partition) in assigned]
-        raws = [raw_of(record, self._c.settings.namespace) for record in owned]
-        if self._waits and not await self._until_due(raws):
+        load = self._load(consumer, batch)
+        if load.offsets:
+            await self._finish(consumer, load, self._generation)
+
+    async def _finish(self, consumer: AIOKafkaConsumer, load: Load, generation: int) -> bool:
+        """Make a load durable and commit it. False: given up, to be read again."""
+        self._limit.saw(load.internal_poison, load.records - load.internal_poison)
+        self._observe(load)
+        if not await self._until_durable(load, generation):
+            return False
+        await self._commit(consumer, load.offsets, generation)
+        return True
+
+    def _load(self, consumer: AIOKafkaConsumer, batch: Batch) -> Load:
+        """Parse what is ours. A revoke may have come after the poll: the next owner reads that."""
+        load, assigned = Load(), consumer.assignment()
+        for tp, fetched in by_partition(batch):
+            if tp in assigned:
+                topic = tp.topic.removeprefix(self._c.settings.namespace)
+                self._load_partition(load, topic, fetched)
+                load.offsets[tp] = fetched[-1].offset + 1
+        return load
+
+    def _load_partition(self, load: Load, topic: str, fetched: Batch) -> None:
+        load.count(topic, len(fetched), fetched[0].timestamp)
+        route = self._routes.get(topic)
+        for one in fetched:
+            self._load_record(load, route, raw_of(one, topic))
+
+    def _load_record(self, load: Load, route: BatchRoute[Any] | None, raw: RawRecord) -> None:
+        if route is None:
+            self._load_poison(load, None, raw, Poison("unknown-topic", "no route reads it"))
             return
-        self._observe(raws)
-        if raws and await self._until_durable(raws):
-            await self._commit(consumer, owned)
+        try:
+            load.add(route, Record(raw, read(route.parse, raw)))
+        except Poison as error:
+            self._load_poison(load, route, raw, error)
 
-    async def _until_due(self, raws: Sequence[RawRecord]) -> bool:
-        """Wait until the parked records are due; they were parked in order, for the same delay."""
-        due_ms = max((raw.not_before_ms for raw in raws), default=0)
-        while not self._draining:
-            left_s = due_ms / 1000 - self._c.clock.now().timestamp()
-            if left_s <= 0:
-                return True
-            await self._c.clock.sleep(min(left_s, 0.5))
-        return False
+    def _load_poison(
+        self, load: Load, route: BatchRoute[Any] | None, raw: RawRecord, error: Poison
+    ) -> None:
+        load.internal_poison += not (route is not None and route.foreign)
+        load.asides.append(self._aside(raw, error.code, error.detail))
+        say_poison(raw, error)
 
-    async def _until_durable(self, raws: Sequence[RawRecord]) -> bool:
-        """Try until all of it is durable. False: given up for a drain, to be read again."""
-        tries, begun = 0, self._c.clock.monotonic()
+    async def _until_durable(self, load: Load, generation: int) -> bool:
+        """Try until all of it is durable. False: given up, because its partitions go."""
+        tries = 0
         while True:
+            self._beat()
             try:
-                await self._handle(raws)
+                await self._handle(load)
             except Retryable as error:
                 tries += 1
-                self._c.metrics.retries_in_place.labels(self._c.group).inc()
-                log.warning(
-                    "trying the batch again",
-                    extra={"group": self._c.group, "tries": tries, "why": str(error)},
-                )
-                if self._c.clock.monotonic() - begun > self._c.settings.stuck_after_s:
-                    raise Fatal(
-                        f"{self._c.group} could not do a batch for {self._c.settings.stuck_after_s:.0f} s"
-                    ) from error
-                if self._draining:
+                self._wait_because(error, tries)
+                if not await self._pause(backoff_s(tries), generation):
                     return False
-                await self._c.clock.sleep(backoff_s(tries))
             else:
+                self._count(load)
                 return True
 
-    async def _handle(self, raws: Sequence[RawRecord]) -> None:
-        parsed, asides = self._parse(raws)
-        for route, records in parsed:
-            asides += await self._call(route, records)
-        await self._c.aside.put(asides)
-        self._count(raws, asides)
+    def _wait_because(self, error: Retryable, tries: int) -> None:
+        self._c.metrics.retries_in_place.labels(self._c.group).inc()
+        if tries >= TROUBLED_AFTER_TRIES:
+            self.trouble = f"a batch waits: {error}"
+        log.warning(
+            "trying the batch again",
+            extra={"group": self._c.group, "tries": tries, "why": str(error)},
+        )
 
-    def _parse(
-        self, raws: Sequence[RawRecord]
-    ) -> tuple[list[tuple[BatchRoute[Any], list[Record[Any]]]], list[Aside]]:
-        """Sort records by route, poison apart."""
-        by_route: dict[int, tuple[BatchRoute[Any], list[Record[Any]]]] = {}
-        asides: list[Aside] = []
-        internal_poison = 0
-        for raw in raws:
-            route = self._routes.get(raw.topic)
-            if route is None:
-                asides.append(Aside(raw, "unknown-topic"))
-                continue
-            try:
-                record = Record(raw, route.parse(raw))
-            except Poison as error:
-                asides.append(Aside(raw, error.code, error.detail))
-                internal_poison += not route.foreign
-                log.warning(
-                    "poison",
-                    extra={"origin": raw.origin, "code": error.code, "detail": error.detail},
-                )
-            else:
-                by_route.setdefault(id(route), (route, []))[1].append(record)
-        self._limit.saw(internal_poison, len(raws) - internal_poison)
-        return list(by_route.values()), asides
+    async def _pause(self, seconds: float, generation: int) -> bool:
+        """Sleep. False, soon: the partitions go, give up."""
+        until = self._c.clock.monotonic() + seconds
+        while not self._is_over(generation):
+            self._beat()
+            left = until - self._c.clock.monotonic()
+            if left <= 0:
+                return True
+            await self._c.clock.sleep(min(left, _LOOK_S))
+        return False
+
+    def _beat(self) -> None:
+        self.busy_since = self._c.clock.monotonic()
+
+    def _is_over(self, generation: int) -> bool:
+        return self._draining or generation != self._generation
+
+    async def _handle(self, load: Load) -> None:
+        """Do what is left. What is done is not repeated when the rest is tried again."""
+        while load.work:
+            key, (route, records) = next(iter(load.work.items()))
+            load.asides += await self._call(route, records)
+            del load.work[key]
+        await self._c.aside.put(load.asides)
 
     async def _call(self, route: BatchRoute[Any], records: list[Record[Any]]) -> list[Aside]:
+        """Call the handler; halve what it fails on, until the records that do it stand alone."""
+        self._beat()
         try:
             parked = await route.handle(records)
         except (Retryable, Fatal, Misconfigured):
             raise
         except Exception as error:  # noqa: BLE001 - the one place where a handler's mistakes end up
-            if len(records) > 1:
-                log.warning(
-                    "a batch failed: trying its records alone",
-                    extra={"group": self._c.group, "why": repr(error)[:200]},
-                )
-                return [aside for record in records for aside in await self._call(route, [record])]
-            return [self._failed(records[0].raw, error)]
-        return [
-            Aside(p.record.raw, p.reason, delay=self._delay(p), counts=p.counts) for p in parked
-        ]
+            if len(records) == 1:
+                return [self._failed(records[0].raw, error)]
+            log.warning(
+                "a batch failed: trying its halves",
+                extra={"group": self._c.group, "records": len(records), "why": explain(error)},
+            )
+            half = len(records) // 2
+            first = await self._call(route, records[:half])
+            return first + await self._call(route, records[half:])
+        return [one if isinstance(one, Aside) else self._parked(one) for one in parked]
 
-    def _delay(self, parked: Parked) -> str | None:
-        return (
-            parked.delay
-            if not parked.counts or self._c.aside.next_delay(parked.record.raw)
-            else None
-        )
+    def _parked(self, one: Parked) -> Aside:
+        raw = one.record.raw
+        delay = self._c.aside.delay_within_budget(raw, one.delay, counts=one.counts)
+        return self._aside(raw, one.reason, delay=delay, counts=one.counts)
 
     def _failed(self, raw: RawRecord, error: Exception) -> Aside:
-        """Park an unknown error with a bounded budget; what can never be done goes to the DLQ at once."""
-        delay = None if isinstance(error, Permanent | Poison) else self._c.aside.next_delay(raw)
+        """Park an unknown error, within its budget; what can never be done goes to the DLQ."""
+        is_final = isinstance(error, Permanent | Poison)
+        delay = None if is_final else self._c.aside.next_delay(raw)
         log.error(
             "a record failed", extra={"origin": raw.origin, "delay": delay or "dlq"}, exc_info=error
         )
-        reason = "permanent" if isinstance(error, Permanent) else "failed"
-        return Aside(raw, reason, f"{type(error).__name__}: {error}", delay)
+        return self._aside(raw, "permanent" if is_final else "failed", explain(error), delay=delay)
 
-    async def _commit(self, consumer: AIOKafkaConsumer, owned: Batch) -> None:
-        offsets: dict[TopicPartition, int] = {}
-        for record in owned:
-            offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        await commit(consumer, offsets, self._c)
+    def _aside(
+        self,
+        raw: RawRecord,
+        reason: str,
+        error: str = "",
+        *,
+        delay: str | None = None,
+        counts: bool = True,
+    ) -> Aside:
+        return Aside(raw, reason, error, delay, counts, raw.group or self._c.group)
 
-    def _observe(self, raws: Sequence[RawRecord]) -> None:
-        if not raws:
-            return
+    async def _commit(
+        self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int], generation: int
+    ) -> None:
+        """Commit, however long Kafka is away: no later batch may come to these partitions."""
+        # A batch that outlived its drain says nothing: another member may have gone further.
+        while generation == self._generation:
+            self._beat()
+            if await commit(consumer, offsets, self._c) is not Committed.UNANSWERED:
+                return
+            self.trouble = "Kafka does not answer a commit"
+            if self._draining:
+                return
+
+    def _observe(self, load: Load) -> None:
         metrics, group = self._c.metrics, self._c.group
-        metrics.batch_records.labels(group).observe(len(raws))
-        oldest_s = self._c.clock.now().timestamp() - min(raw.timestamp_ms for raw in raws) / 1000
-        metrics.waited_seconds.labels(group).observe(max(oldest_s, 0.0))
-        for topic, count in _tally(raw.topic for raw in raws).items():
+        metrics.batch_records.labels(group).observe(load.records)
+        if load.oldest_ms > 0:
+            waited_s = self._c.clock.now().timestamp() - load.oldest_ms / 1000
+            metrics.waited_seconds.labels(group).observe(max(waited_s, 0.0))
+        for topic, count in load.taken.items():
             metrics.consumed.labels(group, topic).inc(count)
 
-    def _count(self, raws: Sequence[RawRecord], asides: Sequence[Aside]) -> None:
-        group = self._c.group
-        outcomes = _tally((a.raw.topic, "parked" if a.delay else "dead-lettered") for a in asides)
-        handled = _tally(raw.topic for raw in raws)
-        for (topic, outcome), count in outcomes.items():
-            self._c.metrics.processed.labels(group, topic, outcome).inc(count)
-            handled[topic] -= count
+    def _count(self, load: Load) -> None:
+        processed, group = self._c.metrics.processed, self._c.group
+        handled = dict(load.taken)
+        for aside in load.asides:
+            outcome = "parked" if aside.delay else "dead-lettered"
+            processed.labels(group, aside.raw.topic, outcome).inc()
+            handled[aside.raw.topic] -= 1
         for topic, count in handled.items():
-            self._c.metrics.processed.labels(group, topic, "handled").inc(count)
+            processed.labels(group, topic, "handled").inc(count)
 
 
-def _tally(items: Iterable[Any]) -> dict[Any, int]:
-    counts: dict[Any, int] = {}
-    for item in items:
-        counts[item] = counts.get(item, 0) + 1
-    return counts
+def by_partition(batch: Batch) -> Iterable[tuple[TopicPartition, Batch]]:
+    """Part a poll by its partitions: they stand in it one after the other."""
+    begin = 0
+    for end in range(1, len(batch) + 1):
+        first = batch[begin]
+        if end == len(batch) or (
+            batch[end].partition != first.partition or batch[end].topic != first.topic
+        ):
+            yield TopicPartition(first.topic, first.partition), batch[begin:end]
+            begin = end
+
+
+def say_poison(raw: RawRecord, error: Poison) -> None:
+    """Log where poison stands, and what is wrong with it."""
+    log.warning("poison", extra={"origin": raw.origin, "code": error.code, "detail": error.detail})

@@ -33,6 +33,6 @@ class SystemClock:
 
 
 def backoff_s(tries: int, *, first: float = 0.2, longest: float = 5.0) -> float:
-    """Give the pause after try number ``tries`` (1, 2, ...): doubled each time, with full jitter in its upper half."""
+    """Give the pause after try number ``tries`` (1, 2, ...): doubled, half of it random."""
     pause = min(longest, first * 2.0 ** min(tries - 1, 16))
     return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing

@@ -1,4 +1,4 @@
-"""Errors, by what is to be done about them. The consumers decide by these types and by nothing else.
+"""Errors, by what is to be done about them. Consumers decide by these types and nothing else.
 
 YizhanError
 ├── Retryable      Kafka, MongoDB or a peer is away: the same work is tried again, with backoff

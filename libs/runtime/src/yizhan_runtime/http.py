@@ -1,5 +1,6 @@
 """The HTTP edge of a service: FastAPI on uvicorn, inside the service's own loop."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,9 +9,12 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from yizhan_runtime.errors import Misconfigured
 from yizhan_runtime.settings import RuntimeSettings
 
 Report = dict[str, object]
+
+STOP_TIMEOUT_S = 5
 
 
 class _Server(uvicorn.Server):
@@ -19,6 +23,17 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def bind(settings: RuntimeSettings) -> socket.socket:
+    """Take the port. Raises Misconfigured: uvicorn, left to it, would exit the process with 1."""
+    try:
+        return socket.create_server((settings.http_host, settings.http_port), backlog=4096)
+    except OSError as error:
+        raise Misconfigured(
+            f"YIZHAN_HTTP_HOST and _PORT {settings.http_host}:{settings.http_port} cannot be "
+            f"listened on: {error.strerror or error}"
+        ) from error
 
 
 def make_server(app: FastAPI, settings: RuntimeSettings) -> uvicorn.Server:
@@ -31,8 +46,7 @@ def make_server(app: FastAPI, settings: RuntimeSettings) -> uvicorn.Server:
             access_log=False,
             log_config=None,
             lifespan="off",
-            timeout_graceful_shutdown=5,
-            backlog=4096,
+            timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )
     )
 

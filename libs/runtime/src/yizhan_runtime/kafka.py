@@ -1,4 +1,4 @@
-"""Connections to Kafka: security from the settings, and the check that the topics are as the registry says."""
+"""Connections to Kafka, with the security of the settings, and the check of the topics."""
 
 import asyncio
 import ssl
@@ -13,12 +13,13 @@ from yizhan_runtime.errors import Misconfigured, Retryable
 from yizhan_runtime.settings import RuntimeSettings
 
 _ADMIN_TIMEOUT_S = 15.0
+_NOT_AUTHORIZED = 29
 
 
 def connection(settings: RuntimeSettings) -> dict[str, Any]:
     """Give the keyword arguments that every aiokafka client takes for its connection."""
     arguments: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka_url.split(","),
+        "bootstrap_servers": settings.kafka_hosts,
         "security_protocol": settings.kafka_security,
     }
     if settings.kafka_security.endswith("SSL"):
@@ -50,10 +51,10 @@ def _path(path: object) -> str | None:
 
 
 async def check_topics(settings: RuntimeSettings, topics: Iterable[Topic]) -> None:
-    """Compare the broker's topics with the registry. Raises Misconfigured, naming all that is wrong.
+    """Compare the topics with the registry. Raises Misconfigured, naming all that is wrong.
 
-    Without this a consumer's start blocks for 40 s on each unknown topic, and a wrong partition count would
-    put one key in two places.
+    Without this a consumer's start blocks for 40 s on each unknown topic, and a wrong partition
+    count would put one key in two places.
     """
     wanted = {settings.namespace + topic.name: topic.partitions for topic in topics}
     problems = [
@@ -63,8 +64,9 @@ async def check_topics(settings: RuntimeSettings, topics: Iterable[Topic]) -> No
     ]
     if problems:
         raise Misconfigured(
-            f"{'; '.join(sorted(problems))}. Run `yizhan topics apply` with the same YIZHAN_KAFKA_URL and "
-            "YIZHAN_NAMESPACE. A partition count is never changed in place: see ARCHITECTURE.md, Partitions"
+            f"{'; '.join(sorted(problems))}. Run `yizhan topics apply` with the same "
+            "YIZHAN_KAFKA_URL and YIZHAN_NAMESPACE. A partition count is never changed in place: "
+            "see ARCHITECTURE.md, Partitions"
         )
 
 
@@ -77,7 +79,10 @@ def _problem(name: str, wanted: int, found: int) -> str:
 
 
 async def describe_topics(settings: RuntimeSettings, names: Iterable[str]) -> dict[str, int]:
-    """Give the partition count of each topic, 0 for one that is not there. Raises Retryable."""
+    """Give the partition count of each topic, 0 for one that is not there.
+
+    Raises Retryable, or Misconfigured where we may not even look.
+    """
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
         async with asyncio.timeout(_ADMIN_TIMEOUT_S):
@@ -89,4 +94,7 @@ async def describe_topics(settings: RuntimeSettings, names: Iterable[str]) -> di
         ) from error
     finally:
         await admin.close()
-    return {item["topic"]: len(item["partitions"]) for item in described}
+    hidden = [one["topic"] for one in described if one["error_code"] == _NOT_AUTHORIZED]
+    if hidden:
+        raise Misconfigured(f"Kafka does not let us see the topics {', '.join(sorted(hidden))}")
+    return {one["topic"]: len(one["partitions"]) for one in described}

@@ -1,4 +1,4 @@
-"""Every metric that all services share: name, labels, buckets, one sentence each. Labels are bounded sets."""
+"""The metrics that all services share: name, labels, buckets, a sentence. Labels are bounded."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -6,7 +6,7 @@ _MS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 1
 
 
 class RuntimeMetrics:
-    """The mandatory set, in one registry per service, so that several services can live in one process."""
+    """The mandatory set, in one registry per service: several can live in one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.consumed = Counter(
@@ -51,6 +51,12 @@ class RuntimeMetrics:
         self.open_records = Gauge(
             "yizhan_open_records",
             "Records begun and not yet durable.",
+            ["group"],
+            registry=registry,
+        )
+        self.oldest_open = Gauge(
+            "yizhan_oldest_open_seconds",
+            "For how long the oldest record that is begun and not durable has been open.",
             ["group"],
             registry=registry,
         )

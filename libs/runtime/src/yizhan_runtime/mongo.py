@@ -1,6 +1,7 @@
 """MongoDB, behind one file: the driver (motor) is in its last year and must be replaceable here.
 
-Every call is bounded, written with majority, read from the primary. Library errors become Retryable.
+Every call is bounded, written with majority, read from the primary. Library errors become ours, by
+what is to be done about them: Retryable, but for what would be refused again just the same.
 """
 
 import asyncio
@@ -11,16 +12,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import IndexModel, ReadPreference, WriteConcern
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from yizhan_runtime.clock import Clock
-from yizhan_runtime.errors import Retryable
+from yizhan_runtime.errors import Misconfigured, Permanent, Retryable, YizhanError
 from yizhan_runtime.metrics import RuntimeMetrics
 
 _E11000 = 11000
+_NOT_LET_IN = frozenset({13, 18, 8000})
+"""Unauthorized, AuthenticationFailed, and what hosted MongoDBs say for it."""
+_OTHER_INDEX = frozenset({85, 86})
+"""IndexOptionsConflict, IndexKeySpecsConflict."""
+_NEVER = frozenset({2, 9, 14, 40, 52, 57, 66, 121, 10334, _E11000, 17280, 17419, 17420})
+"""What the document, the query or the update itself is refused for: bad values, fields that may not
+be or may not change, validation, size, another document's unique key."""
+
 Document = dict[str, Any]
 
 
@@ -70,7 +80,7 @@ class Mongo:
         self._clock = clock
 
     async def ping(self) -> None:
-        """Raises Retryable while MongoDB is away."""
+        """Ask for an answer. Raises Retryable while MongoDB is away."""
         async with self._bounded("admin", "ping"):
             await self._database.command("ping")
 
@@ -78,12 +88,14 @@ class Mongo:
         """Give this clock minus mongod's, in seconds; the round trip is taken as symmetric."""
         before = self._clock.now()
         async with self._bounded("admin", "hello"):
-            told: datetime = (await self._database.command("hello"))["localTime"].replace(tzinfo=UTC)
+            told: datetime = (await self._database.command("hello"))["localTime"].replace(
+                tzinfo=UTC
+            )
         after = self._clock.now()
         return ((before + (after - before) / 2) - told).total_seconds()
 
     async def ensure_indexes(self, collection: str, indexes: Sequence[Index]) -> None:
-        """Create what is not there. Called at start: every query of a service is backed by one of them."""
+        """Create what is not there, at start: every query of a service is backed by one of them."""
         if indexes:
             async with self._bounded(collection, "index"):
                 await self._database[collection].create_indexes(
@@ -93,8 +105,9 @@ class Mongo:
     async def insert_new(self, collection: str, documents: Sequence[Mapping[str, Any]]) -> set[Any]:
         """Insert documents, each once, and give the ``_id``s that were there already.
 
-        A repeat says *stored*, not *followed up*: what follows from it is still to be done. After Retryable any
-        part of them may be there: insert the same again.
+        A repeat says *stored*, not *followed up*: what follows from it is still to be done. After
+        Retryable any part of them may be there: insert the same again. Raises Permanent when one
+        cannot be stored (the others may have been).
         """
         if not documents:
             return set()
@@ -102,7 +115,7 @@ class Mongo:
             try:
                 await self._database[collection].insert_many(list(documents), ordered=False)
             except BulkWriteError as error:
-                return _existing(error)
+                return existing_ids(error)
         return set()
 
     async def find_by_ids(
@@ -153,9 +166,16 @@ class Mongo:
         *,
         upsert: bool = False,
     ) -> int:
-        """Update one document; give how many matched. Rare by design: an update costs eight inserts."""
+        """Update one document; give how many matched. Rare by design: it costs eight inserts."""
         async with self._bounded(collection, "update"):
-            result = await self._database[collection].update_one(query, update, upsert=upsert)
+            target = self._database[collection]
+            try:
+                result = await target.update_one(query, update, upsert=upsert)
+            except DuplicateKeyError:
+                if not upsert:
+                    raise
+                # Two upserts of one document: the second finds what the first has made.
+                result = await target.update_one(query, update, upsert=upsert)
         return int(result.matched_count)
 
     async def delete_by_ids(self, collection: str, ids: Iterable[Any]) -> int:
@@ -185,20 +205,57 @@ class Mongo:
         try:
             async with asyncio.timeout(self._timeout_s):
                 yield
-        except (PyMongoError, TimeoutError) as error:
+        except (PyMongoError, BSONError, OverflowError, TimeoutError) as error:
             self._metrics.mongo_failures.labels(operation).inc()
-            raise Retryable(
-                f"MongoDB {operation} on {collection} failed: {type(error).__name__}"
-            ) from error
+            raise translated(error, f"MongoDB {operation} on {collection}") from error
         self._metrics.mongo_seconds.labels(collection, operation).observe(
             self._clock.monotonic() - begun
         )
 
 
-def _existing(error: BulkWriteError) -> set[Any]:
-    """Give the ids of a bulk insert that were there; anything else than E11000 on ``_id`` is a failure."""
+def existing_ids(error: BulkWriteError) -> set[Any]:
+    """Give the ids of a bulk insert that were there; raise it where anything else failed too."""
     details = error.details or {}
     failures = details.get("writeErrors", [])
-    if details.get("writeConcernErrors") or any(item.get("code") != _E11000 for item in failures):
+    if details.get("writeConcernErrors") or not all(map(_is_repeat, failures)):
         raise error
     return {item["op"]["_id"] for item in failures}
+
+
+def _is_repeat(failure: Mapping[str, Any]) -> bool:
+    """Tell a document that is there from one that another's unique key keeps out."""
+    if failure.get("code") != _E11000:
+        return False
+    pattern = failure.get("keyPattern")
+    return pattern is None or set(pattern) == {"_id"}
+
+
+def translated(error: Exception, what: str) -> YizhanError:
+    """Decide what is to be done about a driver's error. Its own words quote documents: left out."""
+    name, codes = type(error).__name__, _codes(error)
+    if isinstance(error, BSONError | OverflowError) or (codes and codes <= _NEVER):
+        return Permanent(f"{what} is refused: {name} {_listed(codes)}".rstrip())
+    if codes & _NOT_LET_IN:
+        return Misconfigured(f"{what}: MongoDB does not let us in. Look at YIZHAN_MONGO_URL")
+    if codes & _OTHER_INDEX:
+        return Misconfigured(
+            f"{what}: an index of that name or those keys is there, with options "
+            "that are not ours. Drop it, and start again"
+        )
+    return Retryable(f"{what} failed: {name} {_listed(codes)}".rstrip())
+
+
+def _codes(error: Exception) -> frozenset[int]:
+    """Give the server's codes, of a bulk write those of its failures that are no repeats."""
+    if isinstance(error, BulkWriteError):
+        details = error.details or {}
+        if details.get("writeConcernErrors"):
+            return frozenset()  # it may be done again, whatever else was refused
+        failures = [one for one in details.get("writeErrors", []) if not _is_repeat(one)]
+        return frozenset(int(one.get("code") or 0) for one in failures)
+    code = error.code if isinstance(error, OperationFailure) else None
+    return frozenset() if code is None else frozenset({code})
+
+
+def _listed(codes: frozenset[int]) -> str:
+    return ", ".join(map(str, sorted(codes)))

@@ -8,12 +8,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class RuntimeSettings(BaseSettings):
-    """Settings that all services share; a service adds its own in a subclass. Variables begin with ``YIZHAN_``."""
+    """Settings that all services share; a service adds its own in a subclass, same prefix."""
 
     model_config = SettingsConfigDict(env_prefix="YIZHAN_", frozen=True, extra="ignore")
 
     namespace: str = Field(default="", pattern=r"^([a-z0-9-]+\.)?$")
-    """Prefix of topics, groups and databases, such as ``staging.``: many stacks can share one Kafka."""
+    """Prefix of topics, groups and databases, such as ``staging.``: stacks can share a Kafka."""
 
     kafka_url: str = Field(default="127.0.0.1:9092", description="host:port, comma-separated")
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -32,8 +32,8 @@ class RuntimeSettings(BaseSettings):
     http_port: int = Field(default=0, ge=0, le=65535)
 
     instance: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]{0,40}$")
-    """A stable replica id makes consumers static members: a crash costs a second instead of a session timeout.
-    Two live processes must never share one."""
+    """A stable replica id makes consumers static members: a crash costs a second instead of a
+    session timeout. Two live processes must never share one."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -42,13 +42,26 @@ class RuntimeSettings(BaseSettings):
     """How long a revoke or a stop waits for what is begun."""
     start_timeout_s: float = Field(default=60.0, gt=0)
     stuck_after_s: float = Field(default=180.0, gt=0)
-    """A batch or partition without progress for this long ends the process."""
+    """One try of a batch, or a partition with records, without progress for so long: the process
+    ends. A batch that waits for MongoDB, Kafka or a peer does not count: it is tried again."""
+
+    @property
+    def kafka_hosts(self) -> list[str]:
+        """The bootstrap addresses, one by one."""
+        return [host.strip() for host in self.kafka_url.split(",") if host.strip()]
+
+    @model_validator(mode="after")
+    def _key_needs_a_certificate(self) -> "RuntimeSettings":
+        if self.kafka_key_file is not None and self.kafka_cert_file is None:
+            raise ValueError("YIZHAN_KAFKA_KEY_FILE needs YIZHAN_KAFKA_CERT_FILE")
+        return self
 
     @model_validator(mode="after")
     def _sasl_needs_a_user(self) -> "RuntimeSettings":
         if self.kafka_security.startswith("SASL") and not self.kafka_username:
             raise ValueError(
-                "YIZHAN_KAFKA_SECURITY with SASL needs YIZHAN_KAFKA_USERNAME and YIZHAN_KAFKA_PASSWORD"
+                "YIZHAN_KAFKA_SECURITY with SASL needs YIZHAN_KAFKA_USERNAME and "
+                "YIZHAN_KAFKA_PASSWORD"
             )
         return self
 

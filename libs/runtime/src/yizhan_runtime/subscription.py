@@ -1,19 +1,23 @@
 """One FastStream subscriber, with every default of it that loses messages turned off.
 
-What FastStream gives: the consume loop, its supervision, start and stop. What is ours: parsing, acknowledging,
-committing (kafka notes 3.1-3.3: its acks lose messages, its parser loses batches with a null header).
+What FastStream gives: the consume loop, its supervision, start and stop. What is ours: polling,
+parsing, acknowledging, committing (kafka notes 3.1-3.3: its acks lose messages, its parser loses
+batches with a null header).
 """
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from yizhan_runtime.polling import PatientConsumer
+from yizhan_runtime.security import broker_security
 from yizhan_runtime.settings import RuntimeSettings
 
 Batch = Sequence["ConsumerRecord[Any, Any]"]
@@ -21,9 +25,13 @@ Batch = Sequence["ConsumerRecord[Any, Any]"]
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 500
 REBALANCE_TIMEOUT_MS = 60_000
-"""Longer than any drain: aiokafka's default is the session's 10 s, and then members evict each other for ever."""
+"""Longer than any drain: with aiokafka's default, the session's 10 s, members evict each other."""
 MAX_POLL_INTERVAL_MS = 600_000
-BATCH_TIMEOUT_MS = 50
+"""A batch that waits longer for MongoDB or a peer is given up, and read again."""
+BATCH_TIMEOUT_MS = 1
+"""Waiting is done in PatientConsumer."""
+STOP_TIMEOUT_S = 1.0
+"""Our consumers drain before the broker stops: FastStream has nothing left to wait for."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +46,61 @@ class Subscription:
     max_records: int
     max_partition_fetch_bytes: int = 1_048_576
 
+    @classmethod
+    def of(
+        cls,
+        consumer: "TakesBatches",
+        group: str,
+        topics: Sequence[str],
+        max_records: int,
+        max_partition_fetch_bytes: int = 1_048_576,
+    ) -> "Subscription":
+        """Make the subscription of one of our consumers."""
+        return cls(
+            topics,
+            str(group),
+            consumer.on_batch,
+            consumer.on_revoked,
+            consumer.on_assigned,
+            max_records,
+            max_partition_fetch_bytes,
+        )
 
-def make_broker(settings: RuntimeSettings, security: Any) -> KafkaBroker:  # noqa: ANN401 - FastStream's union
-    """Make a broker that creates no topics and logs nothing per message. It only consumes."""
-    return KafkaBroker(
-        settings.kafka_url.split(","),
-        security=security,
+
+class TakesBatches(Protocol):
+    """Our side of a consumer."""
+
+    async def on_batch(self, consumer: AIOKafkaConsumer, batch: Batch, /) -> None: ...
+    async def on_revoked(self, revoked: Collection[TopicPartition], /) -> None: ...
+    async def on_assigned(self, assigned: Collection[TopicPartition], /) -> None: ...
+
+
+class _Broker(KafkaBroker):
+    """A broker whose consumers are patient."""
+
+    fail: Callable[[BaseException], None]
+
+    async def _connect(self) -> Callable[..., AIOKafkaConsumer]:
+        builder = await super()._connect()
+        options: dict[str, Any] = builder.keywords  # type: ignore[attr-defined]
+        patient = partial(PatientConsumer, fail=self.fail, **options)
+        self.config.broker_config.builder = patient
+        return patient
+
+
+def make_broker(settings: RuntimeSettings, fail: Callable[[BaseException], None]) -> KafkaBroker:
+    """Make a broker that creates no topics, produces nothing and logs nothing per message."""
+    broker = _Broker(
+        settings.kafka_hosts,
+        security=broker_security(settings),
         allow_auto_create_topics=False,
-        graceful_timeout=settings.drain_timeout_s,
-        acks="all",
-        enable_idempotence=True,
+        consumer_only=True,
+        graceful_timeout=STOP_TIMEOUT_S,
         logger=logging.getLogger("faststream"),
         log_level=logging.DEBUG,
     )
+    broker.fail = fail
+    return broker
 
 
 def subscribe(broker: KafkaBroker, settings: RuntimeSettings, subscription: Subscription) -> Any:  # noqa: ANN401
@@ -69,7 +119,7 @@ def subscribe(broker: KafkaBroker, settings: RuntimeSettings, subscription: Subs
         parser=_without_headers,
         decoder=_undecoded,
         listener=_Listener(subscription),
-        partition_assignment_strategy=(StickyPartitionAssignor,),
+        partition_assignment_strategy=(_assignor(),),
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=HEARTBEAT_MS,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
@@ -85,10 +135,18 @@ def subscribe(broker: KafkaBroker, settings: RuntimeSettings, subscription: Subs
     return subscriber
 
 
+def _assignor() -> type[StickyPartitionAssignor]:
+    """Give an assignor of one consumer's own: aiokafka keeps what it remembers in the class.
+
+    Shared, each consumer of a process would tell its group that it has the partitions of another.
+    """
+    return type("_OwnStickyAssignor", (StickyPartitionAssignor,), {})
+
+
 async def _without_headers(
     records: Batch, original: Callable[[Any], Awaitable[KafkaMessage]]
 ) -> KafkaMessage:
-    """Show FastStream one empty record: a null or non-UTF-8 header would make it lose the whole batch."""
+    """Show FastStream one empty record: over a null header it would lose the whole batch."""
     message = await original((replace(records[0], headers=(), value=b"", key=None),))
     message.raw_message = tuple(records)
     return message
@@ -105,8 +163,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._subscription = subscription
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        if revoked:
-            await self._subscription.on_revoked(revoked)
+        await self._subscription.on_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         await self._subscription.on_assigned(assigned)

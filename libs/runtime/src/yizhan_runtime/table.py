@@ -1,14 +1,16 @@
-"""Compacted topics read whole, without a group: every instance sees every key, also what came before its start."""
+"""Compacted topics read whole, without a group: every instance sees every key, old ones too."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from yizhan_runtime.bounded import bounded
 from yizhan_runtime.clock import Clock
-from yizhan_runtime.errors import Poison, Retryable
+from yizhan_runtime.consuming import Membership, read
+from yizhan_runtime.errors import Retryable
 from yizhan_runtime.kafka import connection
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.records import Parse, raw_of
@@ -18,12 +20,17 @@ log = get_logger(__name__)
 
 _POLL_MS = 1_000
 _RETRY_S = 1.0
+_STOP_TIMEOUT_S = 5.0
 
 OnChange = Callable[[str, Any], None]
 
 
 class TableReader:
-    """Follows one compacted topic. ``on_change(key, event)`` gets the newest of each key, None when it is gone."""
+    """Follows one compacted topic. ``on_change(key, event)`` gets the newest of each key.
+
+    None is a key that is gone. A row that cannot be read, or that ``on_change`` raises on, is
+    logged and left out: the row before it stays, and one bad row stops nobody.
+    """
 
     def __init__(
         self,
@@ -38,14 +45,21 @@ class TableReader:
         self._topic = topic
         self._parse = parse
         self._on_change = on_change
-        self._consumer: AIOKafkaConsumer | None = None
+        self.consumer: AIOKafkaConsumer | None = None
+        self.membership = Membership(clock)
+        self.busy_since: float | None = None
+        self.trouble = ""
+
+    def held(self) -> Collection[TopicPartition]:
+        """Give the partitions that stand still on purpose: none."""
+        return ()
 
     async def start(self) -> None:
         """Read all there is. Raises Retryable while Kafka is away or slow."""
         consumer = AIOKafkaConsumer(
-            self._settings.namespace + self._topic,  # without a group: all partitions are ours
+            self._settings.namespace + self._topic,
             **connection(self._settings),
-            group_id=None,
+            group_id=None,  # all partitions are ours
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
@@ -53,12 +67,16 @@ class TableReader:
             async with asyncio.timeout(self._settings.start_timeout_s):
                 await consumer.start()
                 await self._catch_up(consumer)
-        except (KafkaError, TimeoutError, OSError) as error:
-            await consumer.stop()
+        except (KafkaError, OSError) as error:
             raise Retryable(
                 f"the table {self._topic} cannot be read: {type(error).__name__}"
             ) from error
-        self._consumer = consumer
+        else:
+            self.consumer, consumer = consumer, None
+            self.membership.change(is_member=True)
+        finally:
+            if consumer is not None:
+                await bounded("table", consumer.stop(), _STOP_TIMEOUT_S)
 
     async def _catch_up(self, consumer: AIOKafkaConsumer) -> None:
         tps = consumer.assignment()
@@ -72,37 +90,41 @@ class TableReader:
 
     async def follow(self) -> None:
         """Take changes for ever."""
-        if self._consumer is None:
+        if self.consumer is None:
             raise Retryable("follow before start")
         while True:
             try:
-                self._take(await self._consumer.getmany(timeout_ms=_POLL_MS))
+                self._take(await self.consumer.getmany(timeout_ms=_POLL_MS))
             except KafkaError as error:
+                self.trouble = f"the table {self._topic} cannot be read: {type(error).__name__}"
                 log.warning(
                     "a table cannot be read",
                     extra={"topic": self._topic, "why": type(error).__name__},
                 )
                 await self._clock.sleep(_RETRY_S)
+            else:
+                self.trouble = ""
 
     async def stop(self) -> None:
-        if self._consumer is not None:
-            await self._consumer.stop()
-            self._consumer = None
+        """Close, bounded."""
+        if self.consumer is not None:
+            consumer, self.consumer = self.consumer, None
+            await bounded("table", consumer.stop(), _STOP_TIMEOUT_S)
 
     def _take(self, fetched: dict[TopicPartition, list[Any]]) -> None:
         newest = {record.key: record for records in fetched.values() for record in records}
         for key, record in newest.items():
-            name = (key or b"").decode("utf-8", "replace")
-            if record.value is None:
-                self._on_change(name, None)
-                continue
             try:
-                event = self._parse(raw_of(record, self._settings.namespace))
-            except Poison as error:
-                # Nobody could do anything with a table's bad row in a DLQ: say it, keep the row before it.
-                log.error(
-                    "a row of a table cannot be read",
-                    extra={"topic": self._topic, "code": error.code},
+                self._take_row((key or b"").decode("utf-8", "replace"), record)
+            except Exception:
+                # Nobody could do anything with a table's bad row in a DLQ: say it, keep what was.
+                log.exception(
+                    "a row of a table is left out",
+                    extra={"topic": self._topic, "offset": record.offset},
                 )
-                continue
-            self._on_change(name, event)
+
+    def _take_row(self, key: str, record: Any) -> None:  # noqa: ANN401 - aiokafka's record
+        if record.value is None:
+            self._on_change(key, None)
+            return
+        self._on_change(key, read(self._parse, raw_of(record, self._topic)))

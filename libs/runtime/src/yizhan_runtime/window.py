@@ -1,27 +1,33 @@
-"""The sliding window: records begin as they come and end in any order; the low watermark is committed.
+"""The sliding window: records end in any order; the low watermark is committed.
 
-At-least-once. For work that waits (carriers, calls): one slow record holds up nothing but the watermark. What a
-crash replays is what was finished above it, so a replay must be cheap, and ``max_span`` bounds it.
+At-least-once. For work that waits (carriers, calls): one slow record holds up nothing but the
+watermark. What a crash replays is what was finished above it, so a replay must be cheap, and
+``max_span`` bounds it.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from yizhan_runtime.aside import Aside, DlqLimit
+from yizhan_runtime.batch import by_partition, say_poison
 from yizhan_runtime.clock import backoff_s
-from yizhan_runtime.consuming import ConsumerContext, commit
+from yizhan_runtime.consuming import Committed, ConsumerContext, Membership, commit, read
 from yizhan_runtime.errors import Poison, Retryable
 from yizhan_runtime.logs import get_logger
+from yizhan_runtime.opened import OpenPartition, OpenRecord
 from yizhan_runtime.records import E, Parse, Record, raw_of
 from yizhan_runtime.subscription import Batch
+
+__all__ = ["OpenRecord", "WindowConsumer", "WindowRoute"]
 
 log = get_logger(__name__)
 
 COMMIT_INTERVAL_S = 0.2
+DRAIN_LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -33,65 +39,13 @@ class WindowRoute(Generic[E]):
     foreign: bool = False
 
 
-class OpenRecord(Generic[E]):
-    """A record that is begun. Exactly one of ``finish``, ``park`` and ``abandon`` ends it."""
-
-    __slots__ = ("_end", "_revoked", "record")
-
-    def __init__(
-        self, record: Record[E], end: Callable[["OpenRecord[E]", "Aside | None", bool], None]
-    ) -> None:
-        self.record = record
-        self._end: Callable[[OpenRecord[E], Aside | None, bool], None] | None = end
-        self._revoked = False
-
-    @property
-    def is_open(self) -> bool:
-        return self._end is not None
-
-    @property
-    def is_revoked(self) -> bool:
-        """Its partition has gone: begin nothing, abandon it; what is begun may still finish."""
-        return self._revoked
-
-    def revoke(self) -> None:
-        self._revoked = True
-
-    def finish(self) -> None:
-        """All of it is durable."""
-        self._close(None, abandoned=False)
-
-    def park(
-        self, reason: str, delay: str | None = "5s", *, error: str = "", counts: bool = True
-    ) -> None:
-        """Try it again after ``delay`` (None: to the DLQ). It stays open until it is durable there."""
-        self._close(Aside(self.record.raw, reason, error, delay, counts), abandoned=False)
-
-    def abandon(self) -> None:
-        """Nothing was done: whoever owns the partition next reads it again."""
-        self._close(None, abandoned=True)
-
-    def _close(self, aside: Aside | None, *, abandoned: bool) -> None:
-        end, self._end = self._end, None
-        if end is not None:
-            end(self, aside, abandoned)
-
-
 @dataclass
-class _Partition:
-    """The open offsets of one partition, in the order in which they were begun."""
+class _Arrivals:
+    """What one poll brings."""
 
-    consumer: AIOKafkaConsumer
-    next_offset: int
-    committed: int
-    open: dict[int, OpenRecord[Any]] = field(default_factory=dict)
-    frozen_at: int | None = None
-    """The first abandoned offset: the watermark never passes it."""
-    paused: bool = False
-
-    def low_watermark(self) -> int:
-        low = next(iter(self.open), self.next_offset)
-        return low if self.frozen_at is None else min(low, self.frozen_at)
+    begun: list[OpenRecord[Any]]
+    poison: list[tuple[OpenPartition, OpenRecord[Any], Aside]]
+    internal_poison: int = 0
 
 
 class WindowConsumer:
@@ -110,33 +64,44 @@ class WindowConsumer:
     ) -> None:
         self._c = context
         self._routes = {topic: route for route in routes for topic in route.topics}
-        self._intake = intake
+        self.intake = intake
+        self.forget = on_revoked or (lambda _records: None)
         self._fail = fail
-        self._forget = on_revoked or (lambda _records: None)
         self._look_ahead = look_ahead
         self._max_span = max_span
         self._limit = DlqLimit()
-        self._partitions: dict[TopicPartition, _Partition] = {}
-        self._asides: set[asyncio.Task[None]] = set()
+        self._partitions: dict[TopicPartition, OpenPartition] = {}
+        self._to_set_aside: list[tuple[OpenPartition, OpenRecord[Any], Aside]] = []
+        self._setting_aside: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
+        self._committing = asyncio.Lock()
+        self._draining = False
         self._stopped = False
+        self.membership = Membership(context.clock)
         self.busy_since: float | None = None
         """Never set: a window is never busy as a whole. The health probe asks ``held``."""
+        self.trouble = ""
+        context.metrics.open_records.labels(context.group).set_function(lambda: self.open_count)
+        context.metrics.oldest_open.labels(context.group).set_function(self.oldest_open_s)
 
     @property
     def open_count(self) -> int:
         return sum(len(partition.open) for partition in self._partitions.values())
 
-    def held(self) -> set[TopicPartition]:
-        """Partitions that stand still because their records are open."""
-        return {
-            tp for tp, partition in self._partitions.items() if partition.open or partition.paused
-        }
+    def held(self) -> Collection[TopicPartition]:
+        """Give the partitions that stand still because their records are open."""
+        return {tp for tp, one in self._partitions.items() if one.open or one.is_paused}
+
+    def oldest_open_s(self) -> float:
+        """Give for how long the oldest open record has been open."""
+        since = [one.open_since() for one in self._partitions.values()]
+        now = self._c.clock.monotonic()
+        return max((now - at for at in since if at is not None), default=0.0)
 
     async def on_batch(self, consumer: AIOKafkaConsumer, batch: Batch) -> None:
         """Begin what came. Only queues; back-pressure is a paused partition, never a wait here."""
-        if self._stopped:
-            return
+        if self._draining:
+            return  # its partitions are going: begun now, it would be begun by two
         try:
             self._begin(consumer, batch)
         except Exception as error:
@@ -144,201 +109,214 @@ class WindowConsumer:
             self._fail(error)
 
     def _begin(self, consumer: AIOKafkaConsumer, batch: Batch) -> None:
-        assigned = consumer.assignment()
-        begun: list[OpenRecord[Any]] = []
-        poison = 0
-        for fetched in batch:
-            tp = TopicPartition(fetched.topic, fetched.partition)
+        assigned, now = consumer.assignment(), self._c.clock.monotonic()
+        arrivals = _Arrivals([], [])
+        touched = []
+        for tp, fetched in by_partition(batch):
             if tp not in assigned:
                 continue
-            opened = self._open(consumer, tp, fetched)
-            if opened is not None:
-                begun.append(opened)
-            else:
-                poison += 1
-        self._limit.saw(poison, len(begun))
-        self._c.metrics.consumed.labels(self._c.group, "all").inc(len(begun) + poison)
-        self._intake(begun)
-        self._pause_full(consumer)
-        self._c.metrics.open_records.labels(self._c.group).set(self.open_count)
+            partition = self._partition(consumer, tp, fetched[0].offset)
+            partition.begin(fetched[0].offset, now)
+            self._open(partition, fetched, arrivals)
+            self._c.metrics.consumed.labels(self._c.group, partition.topic).inc(len(fetched))
+            touched.append(partition)
+        self._admit(arrivals)
+        for partition in touched:
+            self._pause_if_full(partition)
 
-    def _open(
-        self, consumer: AIOKafkaConsumer, tp: TopicPartition, fetched: Any
-    ) -> OpenRecord[Any] | None:
-        partition = self._partitions.get(tp)
-        if partition is None:
-            partition = self._partitions[tp] = _Partition(consumer, fetched.offset, fetched.offset)
-        partition.next_offset = fetched.offset + 1
-        raw = raw_of(fetched, self._c.settings.namespace)
-        offset = fetched.offset
+    def _partition(self, consumer: AIOKafkaConsumer, tp: TopicPartition, at: int) -> OpenPartition:
+        known = self._partitions.get(tp)
+        if known is not None:
+            return known
+        topic = tp.topic.removeprefix(self._c.settings.namespace)
+        partition = OpenPartition(tp, topic, consumer, at)
 
         def end(opened: OpenRecord[Any], aside: Aside | None, abandoned: bool) -> None:  # noqa: FBT001
-            self._ended(tp, partition, offset, opened, aside, abandoned=abandoned)
+            self._ended(partition, opened, aside, abandoned=abandoned)
 
-        route = self._routes.get(raw.topic)
+        partition.end = end
+        self._partitions[tp] = partition
+        return partition
+
+    def _open(self, partition: OpenPartition, fetched: Batch, arrivals: _Arrivals) -> None:
+        route = self._routes[partition.topic]
+        for one in fetched:
+            raw = raw_of(one, partition.topic)
+            try:
+                opened = OpenRecord(Record(raw, read(route.parse, raw)), partition.end)
+                arrivals.begun.append(opened)
+            except Poison as error:
+                say_poison(raw, error)
+                opened = OpenRecord(Record(raw, None), partition.end)
+                aside = Aside(raw, error.code, error.detail, group=self._c.group)
+                arrivals.poison.append((partition, opened, aside))
+                arrivals.internal_poison += not route.foreign
+            partition.add(opened)
+
+    def _admit(self, arrivals: _Arrivals) -> None:
+        """Pass on what came, unless most of it is poison. Raises Fatal then: nothing was done."""
+        poison = arrivals.internal_poison
+        others = len(arrivals.begun) + len(arrivals.poison) - poison
         try:
-            if route is None:
-                raise Poison("unknown-topic")
-            opened: OpenRecord[Any] = OpenRecord(Record(raw, route.parse(raw)), end)
-        except Poison as error:
-            log.warning(
-                "poison", extra={"origin": raw.origin, "code": error.code, "detail": error.detail}
-            )
-            poisoned: OpenRecord[Any] = OpenRecord(Record(raw, None), end)
-            partition.open[offset] = poisoned
-            poisoned.park(error.code, None, error=error.detail)
-            return None
-        partition.open[offset] = opened
-        return opened
+            self._limit.saw(poison, others)
+        except BaseException:
+            for opened in [*arrivals.begun, *(opened for _, opened, _ in arrivals.poison)]:
+                opened.revoke()
+                opened.abandon()
+            raise
+        self._to_set_aside += arrivals.poison
+        self._set_aside()
+        self.intake(arrivals.begun)
 
     def _ended(
         self,
-        tp: TopicPartition,
-        partition: _Partition,
-        offset: int,
+        partition: OpenPartition,
         opened: OpenRecord[Any],
         aside: Aside | None,
         *,
         abandoned: bool,
     ) -> None:
+        if abandoned and not opened.is_revoked:
+            log.error("abandoned, but not revoked", extra={"origin": opened.record.raw.origin})
+            aside = Aside(opened.record.raw, "abandoned", delay="5s", counts=False)
         if aside is not None:
-            task = asyncio.ensure_future(self._put_aside(tp, partition, offset, aside))
-            self._asides.add(task)
-            task.add_done_callback(self._asides.discard)
+            self._to_set_aside.append((partition, opened, self.within_budget(aside)))
+            self._set_aside()
             return
         if abandoned:
-            partition.frozen_at = (
-                offset if partition.frozen_at is None else min(offset, partition.frozen_at)
-            )
-        self._close(tp, partition, offset, "abandoned" if abandoned else "handled")
+            self._count(partition, "abandoned")
+        else:
+            partition.handled += 1
+        self._close(partition, opened, abandoned=abandoned)
 
-    async def _put_aside(
-        self, tp: TopicPartition, partition: _Partition, offset: int, aside: Aside
-    ) -> None:
+    def within_budget(self, aside: Aside) -> Aside:
+        """Park no record for ever: one that has had its tries goes to the DLQ."""
+        raw, put = aside.raw, self._c.aside
+        delay = put.delay_within_budget(raw, aside.delay, counts=aside.counts)
+        return replace(aside, delay=delay, group=raw.group or self._c.group)
+
+    def _set_aside(self) -> None:
+        if self._to_set_aside and self._setting_aside is None:
+            self._setting_aside = asyncio.ensure_future(self._set_all_aside())
+
+    async def _set_all_aside(self) -> None:
+        """Write what is to be set aside, all that there is at a time, until there is none."""
         tries = 0
-        while True:
-            try:
-                await self._c.aside.put([aside])
-                break
-            except Retryable:
-                tries += 1
-                await self._c.clock.sleep(backoff_s(tries))
-            except Exception as error:  # noqa: BLE001 - handed to the supervisor
-                self._fail(error)
-                return
-        self._close(tp, partition, offset, "parked" if aside.delay else "dead-lettered")
+        try:
+            while self._to_set_aside:
+                going, self._to_set_aside = self._to_set_aside, []
+                try:
+                    await self._c.aside.put([aside for _, _, aside in going])
+                except Retryable:
+                    self._to_set_aside = going + self._to_set_aside
+                    tries += 1
+                    await self._c.clock.sleep(backoff_s(tries))
+                    continue
+                tries = 0
+                for partition, opened, aside in going:
+                    self._count(partition, "parked" if aside.delay else "dead-lettered")
+                    self._close(partition, opened)
+        except Exception as error:  # noqa: BLE001 - handed to the supervisor
+            self._fail(error)
+        finally:
+            self._setting_aside = None
 
-    def _close(self, tp: TopicPartition, partition: _Partition, offset: int, outcome: str) -> None:
-        partition.open.pop(offset, None)
-        self._c.metrics.processed.labels(self._c.group, "all", outcome).inc()
-        if partition.paused and self._has_room(partition):
-            self._resume(tp, partition)
+    def _close(
+        self, partition: OpenPartition, opened: OpenRecord[Any], *, abandoned: bool = False
+    ) -> None:
+        partition.close(opened, abandoned=abandoned)
+        if partition.is_paused and self._has_room(partition):
+            self._resume(partition)
         self._moved.set()
 
-    def _has_room(self, partition: _Partition) -> bool:
+    def _count(self, partition: OpenPartition, outcome: str, records: int = 1) -> None:
+        self._c.metrics.processed.labels(self._c.group, partition.topic, outcome).inc(records)
+
+    def _has_room(self, partition: OpenPartition) -> bool:
         return (
-            len(partition.open) <= self._look_ahead // 2
-            and partition.next_offset - partition.low_watermark() <= self._max_span // 2
+            len(partition.open) <= self._look_ahead // 2 and partition.span() <= self._max_span // 2
         )
 
-    def _resume(self, tp: TopicPartition, partition: _Partition) -> None:
-        partition.paused = False
-        if self._partitions.get(tp) is partition and tp in partition.consumer.assignment():
-            partition.consumer.resume(tp)
+    def _pause_if_full(self, partition: OpenPartition) -> None:
+        is_full = len(partition.open) >= self._look_ahead or partition.span() >= self._max_span
+        if is_full and not partition.is_paused:
+            partition.is_paused = True
+            partition.consumer.pause(partition.tp)
 
-    def _pause_full(self, consumer: AIOKafkaConsumer) -> None:
-        assigned = consumer.assignment()
-        for tp, partition in self._partitions.items():
-            full = (
-                len(partition.open) >= self._look_ahead
-                or partition.next_offset - partition.low_watermark() >= self._max_span
-            )
-            if full and not partition.paused and tp in assigned:
-                partition.paused = True
-                consumer.pause(tp)
+    def _resume(self, partition: OpenPartition) -> None:
+        partition.is_paused = False
+        is_ours = self._partitions.get(partition.tp) is partition
+        if is_ours and partition.tp in partition.consumer.assignment():
+            partition.consumer.resume(partition.tp)
 
     async def on_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Forget what is not begun, wait for what is, commit, forget the partitions."""
-        going = {tp: self._partitions[tp] for tp in revoked if tp in self._partitions}
-        await self._drain(going)
-        for tp in going:
-            self._partitions.pop(tp, None)
+        self._draining = True
+        self.trouble = ""
+        self.membership.change(is_member=False)
+        await self._drain([one for tp, one in self._partitions.items() if tp in revoked])
 
-    async def _drain(self, going: dict[TopicPartition, _Partition]) -> None:
-        opened = [
-            record for partition in going.values() for record in list(partition.open.values())
-        ]
+    async def on_assigned(self, _assigned: Collection[TopicPartition]) -> None:
+        self._draining = self._stopped
+        self.membership.change(is_member=True)
+        self._c.metrics.rebalances.labels(self._c.group).inc()
+
+    async def stop(self) -> None:
+        """Begin nothing more, drain, commit."""
+        self._draining = self._stopped = True
+        await self._drain(list(self._partitions.values()))
+
+    async def _drain(self, going: Sequence[OpenPartition]) -> None:
+        opened = [record for partition in going for record in partition.open.values()]
         for record in opened:
             record.revoke()
-        self._forget(opened)
+        if opened:
+            self.forget(opened)
         deadline = self._c.clock.monotonic() + self._c.settings.drain_timeout_s
-        while any(p.open for p in going.values()) and self._c.clock.monotonic() < deadline:
-            await self._c.clock.sleep(0.02)
-        left = sum(len(partition.open) for partition in going.values())
+        while any(one.open for one in going) and self._c.clock.monotonic() < deadline:
+            await self._c.clock.sleep(DRAIN_LOOK_S)
+        left = sum(len(partition.open) for partition in going)
         if left:
             log.warning(
                 "open records outlived the drain", extra={"group": self._c.group, "records": left}
             )
         await self._commit(going)
-
-    async def on_assigned(self, _assigned: Collection[TopicPartition]) -> None:
-        self._c.metrics.rebalances.labels(self._c.group).inc()
-
-    async def stop(self) -> None:
-        """Begin nothing more, drain, commit."""
-        self._stopped = True
-        await self._drain(dict(self._partitions))
+        for partition in going:
+            self._partitions.pop(partition.tp, None)
 
     async def commit_forever(self) -> None:
         """Commit what moved, at most five times a second; sleeps while nothing moves."""
         while True:
             await self._moved.wait()
             self._moved.clear()
-            await self._commit(self._partitions)
+            await self._commit(list(self._partitions.values()))
             await self._c.clock.sleep(COMMIT_INTERVAL_S)
 
-    async def _commit(self, partitions: dict[TopicPartition, _Partition]) -> None:
-        for consumer, offsets in _by_consumer(partitions):
-            assigned = consumer.assignment()
-            due = {tp: offset for tp, offset in offsets.items() if tp in assigned}
-            if due and await commit(consumer, due, self._c):
-                for tp, offset in due.items():
-                    partitions[tp].committed = offset
+    async def _commit(self, partitions: Sequence[OpenPartition]) -> None:
+        # One at a time: a commit must not still be under way when its partitions go.
+        async with self._committing:
+            for consumer, due in self._due(partitions):
+                offsets = {one.tp: offset for one, offset in due}
+                outcome = await commit(consumer, offsets, self._c)
+                self.trouble = ""
+                if outcome is Committed.DONE:
+                    for one, offset in due:
+                        one.committed = offset
+                elif outcome is Committed.UNANSWERED:
+                    self.trouble = "Kafka does not answer a commit"
+                    self._moved.set()  # nothing else may move it: try again
 
-    async def handle_parked(self, records: Sequence[Record[Any]]) -> Iterable[Any]:
-        """Take records back from a retry topic: the batch that brought them waits until all have ended."""
-        ended: list[asyncio.Future[Aside | None]] = []
-        opened = []
-        for record in records:
-            future: asyncio.Future[Aside | None] = asyncio.get_running_loop().create_future()
-            ended.append(future)
-            opened.append(OpenRecord(record, _settle(future)))
-        self._intake(opened)
-        asides = [aside for aside in await asyncio.gather(*ended) if aside is not None]
-        await self._c.aside.put(asides)
-        return ()
-
-
-def _settle(
-    future: "asyncio.Future[Aside | None]",
-) -> Callable[[OpenRecord[Any], Aside | None, bool], None]:
-    def end(_opened: OpenRecord[Any], aside: Aside | None, abandoned: bool) -> None:  # noqa: FBT001
-        if future.done():
-            return
-        if abandoned:
-            future.set_exception(Retryable("abandoned in a drain"))
-        else:
-            future.set_result(aside)
-
-    return end
-
-
-def _by_consumer(
-    partitions: dict[TopicPartition, _Partition],
-) -> list[tuple[AIOKafkaConsumer, dict[TopicPartition, int]]]:
-    grouped: dict[int, tuple[AIOKafkaConsumer, dict[TopicPartition, int]]] = {}
-    for tp, partition in partitions.items():
-        low = partition.low_watermark()
-        if low > partition.committed:
-            grouped.setdefault(id(partition.consumer), (partition.consumer, {}))[1][tp] = low
-    return list(grouped.values())
+    def _due(
+        self, partitions: Sequence[OpenPartition]
+    ) -> list[tuple[AIOKafkaConsumer, list[tuple[OpenPartition, int]]]]:
+        """Give, by consumer, what is ours still and has moved, and how far."""
+        due: dict[int, tuple[AIOKafkaConsumer, list[tuple[OpenPartition, int]]]] = {}
+        for one in partitions:
+            if one.handled:
+                self._count(one, "handled", one.handled)
+                one.handled = 0
+            low, consumer = one.low_watermark(), one.consumer
+            is_ours = self._partitions.get(one.tp) is one and one.tp in consumer.assignment()
+            if is_ours and low > one.committed:
+                due.setdefault(id(consumer), (consumer, []))[1].append((one, low))
+        return list(due.values())

@@ -15,7 +15,9 @@ from yizhan_runtime import RuntimeSettings, Service
 class Corner:
     """One test's corner of Kafka: a namespace with all topics, a producer, services that end with the test."""
 
-    def __init__(self, kafka_url: str, mongo_url: str, namespace: str, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, kafka_url: str, mongo_url: str, namespace: str, stack: AsyncExitStack
+    ) -> None:
         self.kafka_url = kafka_url
         self.mongo_url = mongo_url
         self.namespace = namespace
@@ -105,5 +107,3 @@ async def corner(kafka_url: str, mongo_url: str, namespace: str) -> AsyncIterato
         corner = Corner(kafka_url, mongo_url, namespace, stack)
         await corner.provision(all_topics(()))
         yield corner
-
-

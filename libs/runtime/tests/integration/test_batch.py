@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from yizhan_contracts.topics import SHIPMENT_UPDATED, VOICE_REQUESTED
-from yizhan_runtime import BatchRoute, Parked, Permanent, Poison, RawRecord, Record, Retryable, Service
+from yizhan_runtime import (
+    BatchRoute,
+    Parked,
+    Permanent,
+    Poison,
+    RawRecord,
+    Record,
+    Retryable,
+    Service,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -47,7 +56,9 @@ async def until(condition: Callable[[], bool], within_s: float = 15.0) -> None:
         await asyncio.sleep(0.02)
 
 
-def service_of(corner: Any, handle: Handle, topic: str = TOPIC, *, foreign: bool = False, **settings: Any) -> Service:
+def service_of(
+    corner: Any, handle: Handle, topic: str = TOPIC, *, foreign: bool = False, **settings: Any
+) -> Service:
     service = Service("voice-fallback", corner.settings(**settings))
     service.consume_batches("voice-fallback", [BatchRoute((topic,), parse, handle, foreign)])
     return service
@@ -58,13 +69,20 @@ async def test_everything_is_handled_and_committed_once_per_batch(corner: Any) -
     sink = Sink()
     service = await corner.start(service_of(corner, sink.handle))
     await sink.until(2000)
-    await until(lambda: service.metrics.commits.labels("voice-fallback", "done")._value.get() == len(sink.batches))
+    await until(
+        lambda: (
+            service.metrics.commits.labels("voice-fallback", "done")._value.get()
+            == len(sink.batches)
+        )
+    )
     assert len(sink.seen) == len(set(sink.seen)) == 2000
     assert len(sink.batches) < 40
     assert await corner.committed("voice-fallback", TOPIC) == 2000
 
 
-async def test_poison_null_headers_and_tombstones_go_to_the_dlq_and_block_nothing(corner: Any) -> None:
+async def test_poison_null_headers_and_tombstones_go_to_the_dlq_and_block_nothing(
+    corner: Any,
+) -> None:
     await corner.send(TOPIC, [b"a", b"bad one", None, b"b"], key=b"k", partition=0)
     await corner.send(TOPIC, [b"c"], partition=0, headers=[("null", None), ("raw", b"\xff\xfe")])
     await corner.send(TOPIC, [b"bad headers"], partition=0, key=b"\xff", headers=[("null", None)])
@@ -73,9 +91,15 @@ async def test_poison_null_headers_and_tombstones_go_to_the_dlq_and_block_nothin
     await sink.until(3)
     await until(lambda: service.metrics.commits.labels("voice-fallback", "done")._value.get() >= 1)
     assert sorted(sink.seen) == ["a", "b", "c"]
-    dead = sorted(await corner.read("voice-fallback.dlq"), key=lambda r: dict(r.headers)["dlq-origin"])
+    dead = sorted(
+        await corner.read("voice-fallback.dlq"), key=lambda r: dict(r.headers)["dlq-origin"]
+    )
     assert [record.value for record in dead] == [b"bad one", None, b"bad headers"]
-    assert [dict(record.headers)["dlq-reason"] for record in dead] == [b"invalid", b"tombstone", b"invalid"]
+    assert [dict(record.headers)["dlq-reason"] for record in dead] == [
+        b"invalid",
+        b"tombstone",
+        b"invalid",
+    ]
     assert [dict(record.headers)["dlq-origin"] for record in dead] == [
         f"{TOPIC}/0/{offset}".encode() for offset in (1, 2, 5)
     ]
@@ -145,7 +169,7 @@ async def test_mostly_poison_stops_the_consumer_of_an_internal_topic(corner: Any
     await corner.send(TOPIC, [b"bad %d" % i for i in range(200)])
     sink = Sink()
     service = await corner.start(service_of(corner, sink.handle))
-    await until(lambda: service._failure is not None)
+    await until(lambda: service.failure is not None)
     assert await corner.read("voice-fallback.dlq") == []
     assert await corner.committed("voice-fallback", TOPIC) == 0
 
@@ -153,11 +177,13 @@ async def test_mostly_poison_stops_the_consumer_of_an_internal_topic(corner: Any
 async def test_mostly_poison_on_a_foreign_topic_is_set_aside(corner: Any) -> None:
     await corner.send(SHIPMENT_UPDATED.name, [b"bad %d" % i for i in range(200)])
     sink = Sink()
-    service = await corner.start(service_of(corner, sink.handle, SHIPMENT_UPDATED.name, foreign=True))
+    service = await corner.start(
+        service_of(corner, sink.handle, SHIPMENT_UPDATED.name, foreign=True)
+    )
     await until(lambda: service.metrics.commits.labels("voice-fallback", "done")._value.get() >= 1)
     await asyncio.sleep(0.5)
     assert len(await corner.read("voice-fallback.dlq")) == 200
-    assert service._failure is None
+    assert service.failure is None
 
 
 async def test_a_rebalance_under_load_loses_nothing_and_repeats_nothing(corner: Any) -> None:
