@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from pymongo import MongoClient
-from services.receipts.tests.integration.conftest import Corner
 from services.receipts.tests.unit.making import NOON, message_id_of
 
 from receipts.ledger.adapters.mongo import MongoLedger
@@ -14,6 +14,8 @@ from receipts.ledger.ports import Position
 from receipts.push.adapters.mongo import MongoPush
 from receipts.push.ports import Waiting
 from receipts.push.s3 import S3Status
+from yizhan_runtime import Mongo, RuntimeSettings, SystemClock
+from yizhan_runtime.metrics import RuntimeMetrics
 
 pytestmark = pytest.mark.integration
 
@@ -21,16 +23,18 @@ IDS = [message_id_of(i) for i in range(3)]
 WAITING = [Waiting(i, S3Status.FAILURE, "acme", NOON, NOON) for i in IDS]
 
 
-async def test_every_query_is_backed_by_an_index(
-    corner: Corner, mongo_url: str, namespace: str
-) -> None:
-    service = await corner.start()
-    database: Any = MongoClient(mongo_url)[service.settings.database("receipts")]
+async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str) -> None:
+    name = RuntimeSettings(namespace=namespace).database("receipts")
+    metrics = RuntimeMetrics(CollectorRegistry())
+    mongo = Mongo(mongo_url, name, 10.0, metrics, SystemClock())
+    ledger = MongoLedger(mongo)
+    push = MongoPush(mongo, ledger)
+    await ledger.prepare()
+    await push.prepare()
+    database: Any = MongoClient(mongo_url)[name]
+    fill(database)
     database.command("profile", 2)
-    ledger = MongoLedger(service.mongo())
-    push = MongoPush(service.mongo(), ledger)
     later = NOON + timedelta(days=1)
-    await fill(database)
     await ledger.accepted_of([])
     await ledger.facts_of(IDS)
     await ledger.settled_of(IDS)
@@ -68,10 +72,11 @@ async def test_every_query_is_backed_by_an_index(
         and entry.get("docsExamined", 0) > 0
     ]
     database.client.close()
+    mongo.close()
     assert not scans
 
 
-async def fill(database: Any) -> None:
+def fill(database: Any) -> None:
     """Put in enough that a plan matters."""
     numbers = range(2000)
     database.messages.insert_many(

@@ -18,6 +18,7 @@ from receipts.ledger.deliveries import Deliveries
 from receipts.ledger.documents import Document
 from receipts.ledger.facts import Accepted, Kind
 from receipts.ledger.ports import LedgerStore
+from receipts.ledger.recent import Recent
 from receipts.ledger.story import fold
 from receipts.metrics import Metrics, Receipt
 from yizhan_contracts.events import (
@@ -63,6 +64,7 @@ class Ledger:
         self._metrics = metrics
         self._deliveries = deliveries
         self._terms = terms
+        self._recent = Recent()
 
     async def record_accepted(self, messages: Sequence[tuple[MessageAccepted, bytes]]) -> None:
         """Keep accepted messages; settle those whose facts came first."""
@@ -71,8 +73,9 @@ class Ledger:
             event.message_id: docs.message_document(event, raw, self._check_at(event, now))
             for event, raw in messages
         }
-        await self._store.insert_messages(list(new.values()))
+        existing = await self._store.insert_messages(list(new.values()))
         accepted = {message_id: docs.accepted_of(new[message_id]) for message_id in new}
+        self._recent.add([accepted[message_id] for message_id in new.keys() - existing])
         stories = await self._look(accepted, accepted)
         await self._follow(
             story for story in stories.values() if story.state.attempts or story.settled
@@ -211,7 +214,11 @@ class Ledger:
     async def _accepted_of(
         self, message_ids: Collection[str], accepted: Mapping[str, Accepted] | None
     ) -> Mapping[str, Accepted]:
-        return accepted if accepted is not None else await self._store.accepted_of(message_ids)
+        if accepted is not None:
+            return accepted
+        recent = self._recent.of(message_ids)
+        older = [message_id for message_id in message_ids if message_id not in recent]
+        return recent | await self._store.accepted_of(older) if older else recent
 
     async def _follow_all(self, message_ids: Collection[str]) -> dict[str, Story]:
         stories = await self.look(message_ids)

@@ -96,36 +96,46 @@ def fold(accepted: Accepted | None, facts: Iterable[Fact]) -> State:
 
 
 def _attempt(n: int, facts: list[Fact]) -> Attempt:
-    kinds = {fact.kind for fact in facts}
-    failures = {_failure(fact) for fact in facts if _is_failure(fact)}
+    """Fold one attempt's facts. One pass: this is the innermost loop of the service."""
+    kinds = set()
+    failures = set()
+    tried: set[str] = set()
+    unroutable: list[Reason] = []
+    has_failed_receipt = False
+    due_at = handed_over_at = None
+    for fact in facts:
+        kind = fact.kind
+        kinds.add(kind)
+        tried.update(fact.tried)
+        tried.add(fact.channel)
+        if fact.due_at is not None and (due_at is None or fact.due_at > due_at):
+            due_at = fact.due_at
+        if kind is Kind.RECEIPT:
+            if fact.state == ReceiptState.FAILED:
+                has_failed_receipt = True
+                failures.add(_failure(fact))
+        elif kind is Kind.SUBMITTED:
+            if fact.at is not None and (handed_over_at is None or fact.at < handed_over_at):
+                handed_over_at = fact.at
+        elif kind is Kind.REFUSED or kind is Kind.FAILED:
+            failures.add(_failure(fact))
+        elif kind is Kind.UNROUTABLE:
+            unroutable.append(fact.reason)
+    tried.discard("")
     return Attempt(
-        n=n,
-        is_submitted=Kind.SUBMITTED in kinds,
-        is_in_doubt=Kind.IN_DOUBT in kinds,
-        is_expired=Kind.EXPIRED in kinds,
-        unroutable=min(
-            (fact.reason for fact in facts if fact.kind is Kind.UNROUTABLE), default=None
-        ),
-        failures=tuple(sorted(failures)) if failures else (),
-        has_failed_receipt=any(
-            fact.kind is Kind.RECEIPT and fact.state == ReceiptState.FAILED for fact in facts
-        ),
-        is_rerouted=Kind.REROUTED in kinds,
-        channel=_channel(facts),
-        tried=tuple(
-            sorted({name for fact in facts for name in (*fact.tried, fact.channel)} - {""})
-        ),
-        handed_over_at=min(
-            (fact.at for fact in facts if fact.kind is Kind.SUBMITTED and fact.at), default=None
-        ),
-        due_at=max((fact.due_at for fact in facts if fact.due_at), default=None),
+        n,
+        Kind.SUBMITTED in kinds,
+        Kind.IN_DOUBT in kinds,
+        Kind.EXPIRED in kinds,
+        min(unroutable, default=None),
+        tuple(sorted(failures)),
+        has_failed_receipt,
+        Kind.REROUTED in kinds,
+        _channel(facts),
+        tuple(sorted(tried)),
+        handed_over_at,
+        due_at,
     )
-
-
-def _is_failure(fact: Fact) -> bool:
-    if fact.kind is Kind.RECEIPT:
-        return fact.state == ReceiptState.FAILED
-    return fact.kind in (Kind.REFUSED, Kind.FAILED)
 
 
 def _failure(fact: Fact) -> Failure:
