@@ -31,14 +31,23 @@ def test_first_report_of_an_instance_is_history() -> None:
     assert state(health) is State.HEALTHY
 
 
-def test_a_broken_channel_is_left_with_the_first_report_that_shows_it() -> None:
+def test_a_broken_channel_is_left_with_the_second_report_that_shows_it() -> None:
     health = health_of()
     adapter = Adapter(health)
     adapter.run(10, ok=20)
+    adapter.count(bad=20).report()
     adapter.count(bad=20)
     (left,) = adapter.report()
-    assert (left.before, left.after, left.kind) == (State.HEALTHY, State.OPEN, Kind.ERRORS)
-    assert left.figures["bad"] == 20
+    assert (left.after, left.kind, left.after_s) == (State.OPEN, Kind.ERRORS, 0.25)
+
+
+def test_what_fails_together_once_does_not_open() -> None:
+    health = health_of()
+    adapter = Adapter(health)
+    adapter.run(10, ok=20)
+    adapter.count(bad=200).report()
+    adapter.run(10, ok=20)
+    assert State.OPEN not in {t.after for t in adapter.transitions}
 
 
 def test_five_failures_in_a_row_are_enough_for_a_quiet_country() -> None:
@@ -54,8 +63,7 @@ def test_thin_failures_over_many_countries_open_the_channel_as_a_whole() -> None
     health = health_of()
     adapter = Adapter(health)
     for country in ("FR", "DE", "IT", "ES", "PL"):
-        adapter.count(country, bad=1)
-    adapter.report()
+        adapter.count(country, bad=1).report()
     assert state(health, WHOLE) is State.OPEN
     assert state(health, "PT") is State.OPEN
 
@@ -90,6 +98,26 @@ def test_messages_in_flight_without_answers_degrade_before_their_timeout() -> No
     adapter.run(1.5)
     assert health.view("a", "FR").kind is Kind.STALLED
     assert state(health) is State.DEGRADED
+
+
+def test_an_adapter_that_is_silent_says_nothing_about_its_carrier() -> None:
+    health = health_of()
+    adapter = Adapter(health, in_flight=60)
+    adapter.run(5, ok=10)
+    assert not health.advance(adapter.at + 4)
+
+
+def test_nothing_from_any_of_several_carriers_is_our_own_fault() -> None:
+    health = health_of("a", "b")
+    adapters = [Adapter(health), Adapter(health, channel="b")]
+    for _ in range(20):
+        for adapter in adapters:
+            adapter.count(ok=5).report()
+            adapter.in_flight = 60
+    for _ in range(20):
+        for adapter in adapters:
+            adapter.report()
+    assert not [t for adapter in adapters for t in adapter.transitions]
 
 
 def test_slow_answers_degrade() -> None:
@@ -146,7 +174,8 @@ def test_a_channel_that_takes_all_and_delivers_none_is_left() -> None:
     Adapter(health).run(10, ok=10)
     receiver = Receiver(health)
     receiver.report(delivered=30)
-    receiver.report(failed=10)
+    receiver.report(failed=5)
+    receiver.report(failed=5)
     assert (state(health), health.view("a", "FR").kind) == (State.OPEN, Kind.LOSSES)
 
 
@@ -214,6 +243,7 @@ def test_counts_of_a_new_incarnation_begin_at_zero() -> None:
     adapter.run(5, ok=100)
     adapter.counts, adapter.incarnation = {}, "y"
     adapter.count(bad=10).report()
+    adapter.count(bad=10).report()
     assert state(health) is State.OPEN
 
 
@@ -223,7 +253,7 @@ def test_counts_of_a_new_incarnation_begin_at_zero() -> None:
 def broken() -> tuple[Health, Adapter]:
     health = health_of()
     adapter = Adapter(health)
-    adapter.run(1, bad=5)
+    adapter.run(1, "FR", "DE", bad=5)
     assert state(health) is State.OPEN
     return health, adapter
 
@@ -249,7 +279,7 @@ def test_a_failed_trial_doubles_the_hold() -> None:
 
 def test_what_is_still_in_flight_does_not_count_while_open() -> None:
     health, adapter = broken()
-    adapter.run(0.75, bad=50)
+    adapter.run(1, bad=50)
     adapter.run(2)
     assert state(health) is State.PROBING
 

@@ -60,13 +60,16 @@ class ChannelHealth:
         self._refresh(now, changes)
         return transitions
 
-    def advance(self, now: float) -> list[Transition]:
-        """Do what time alone does: holds end, stalls show, old trouble fades."""
-        if self._is_at_rest():
-            return []
+    def quietness(self, now: float) -> float:
+        """Give how long nothing has come back, as a share of the time that is too long."""
         usual_s = self.whole.usual.mean_latency_ms / 1000
-        after_s = max(self._rules.stalled_after_s, 4 * usual_s)
-        self.whole.is_stalled = self.reporters.is_stalled(now, after_s)
+        return self.reporters.quiet_s(now) / max(self._rules.stalled_after_s, 4 * usual_s)
+
+    def advance(self, now: float, *, is_stalled: bool) -> list[Transition]:
+        """Do what time alone does: holds end, stalls show, old trouble fades."""
+        if self._is_at_rest() and not is_stalled:
+            return []
+        self.whole.is_stalled = is_stalled
         adrift = [name for name, c in self.countries.items() if c.state is not State.HEALTHY]
         transitions = self._judge_bound(now) + self._judge(adrift, now)
         poor = [name for name, view in self._views.items() if view != self._whole_view]
@@ -99,7 +102,6 @@ class ChannelHealth:
             self.whole.state is State.HEALTHY
             and not self._views
             and self._whole_view == AT_REST
-            and not self.reporters.is_quiet
             and not self.whole.is_stalled
         )
 
@@ -121,8 +123,9 @@ class ChannelHealth:
 
     def _judge(self, countries: Iterable[str], now: float) -> list[Transition]:
         transitions = self._transitions(WHOLE, self.whole.judge(now))
-        if self.whole.is_adrift:
+        if transitions and self.whole.state is State.OPEN:
             self._reset_countries(now)
+        if self.whole.is_adrift:
             return transitions
         for country in countries:
             circuit = self.countries.get(country)
@@ -138,6 +141,7 @@ class ChannelHealth:
                 self._unbound_since = now
             if is_held or now - self._unbound_since < self._rules.unbound_s:
                 return []
+            self._reset_countries(now)
             return self._transitions(WHOLE, whole.open(now, Kind.UNBOUND))
         self._unbound_since = None
         if not is_held:
@@ -149,9 +153,9 @@ class ChannelHealth:
         return self._transitions(WHOLE, whole.judge(now))
 
     def _reset_countries(self, now: float) -> None:
+        """Let the countries begin anew: the whole explains what was wrong in them."""
         for circuit in self.countries.values():
-            if circuit.state is not State.HEALTHY:
-                circuit.reset(now)
+            circuit.reset(now)
 
     def _circuit(self, country: str, now: float) -> Circuit | None:
         circuit = self.countries.get(country)

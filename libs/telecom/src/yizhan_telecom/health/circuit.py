@@ -45,6 +45,8 @@ class Share:
 
 
 NO_SHARE = Share()
+_HEADROOM = 1.25
+"""Evidence above its threshold, so that what has just been reached is not lost by fading."""
 _ADRIFT = (State.OPEN, State.PROBING)
 
 
@@ -81,31 +83,30 @@ class Circuit:
             return NO_SHARE  # its fault is known, and is its own
         share = self._weigh(outcomes)
         bounded = self._bounded(share)
-        self._add(now, share)
+        self._add(now, share, share)
         return bounded
 
     def take_share(self, now: float, outcomes: Outcomes, share: Share) -> None:
         """Take submits of all countries together, weighed by their circuits."""
         self._count(now, outcomes)
         if not self.is_adrift:
-            self._add(now, share)
+            self._add(now, share, self._weigh(outcomes))
 
     def take_receipts(self, now: float, receipts: Receipts) -> Share:
         """Take receipts of one country; give what they say about the channel as a whole."""
         self._count_receipts(now, receipts)
         if self.is_adrift:
             return NO_SHARE
-        odds = self._rules.losses
-        share = Share(losses=receipts.lost * odds.bad - receipts.delivered * odds.good)
+        share = self._weigh_receipts(receipts)
         bounded = self._bounded(share)
-        self._add(now, share)
+        self._add(now, share, share)
         return bounded
 
     def take_receipts_share(self, now: float, receipts: Receipts, share: Share) -> None:
         """Take receipts of all countries together, weighed by their circuits."""
         self._count_receipts(now, receipts)
         if not self.is_adrift:
-            self._add(now, share)
+            self._add(now, share, self._weigh_receipts(receipts))
 
     @property
     def is_adrift(self) -> bool:
@@ -143,10 +144,20 @@ class Circuit:
             outcomes.refused * refusals.bad - outcomes.good * refusals.good,
         )
 
-    def _add(self, now: float, share: Share) -> None:
-        self._errors.add(now, share.errors, self._rules.errors_open_at)
-        self._refusals.add(now, share.refusals, self._rules.refusals_open_at)
-        self._losses.add(now, share.losses, self._rules.losses_open_at)
+    def _weigh_receipts(self, receipts: Receipts) -> Share:
+        odds = self._rules.losses
+        return Share(losses=receipts.lost * odds.bad - receipts.delivered * odds.good)
+
+    def _add(self, now: float, share: Share, raw: Share) -> None:
+        rules = self._rules
+        for evidence, delta, whole, open_at in (
+            (self._errors, share.errors, raw.errors, rules.errors_open_at),
+            (self._refusals, share.refusals, raw.refusals, rules.refusals_open_at),
+            (self._losses, share.losses, raw.losses, rules.losses_open_at),
+        ):
+            if delta or whole:
+                most = _HEADROOM * open_at
+                evidence.add(now, delta, most, is_against=delta > 0 or whole > 0)
 
     # ---- what follows ----
 
@@ -189,11 +200,14 @@ class Circuit:
 
     def _broken(self) -> Kind | None:
         rules = self._rules
-        if self._errors.value >= rules.errors_open_at:
-            return Kind.ERRORS
-        if self._losses.value >= rules.losses_open_at:
-            return Kind.LOSSES
-        return Kind.REFUSALS if self._refusals.value >= rules.refusals_open_at else None
+        for kind, evidence, open_at in (
+            (Kind.ERRORS, self._errors, rules.errors_open_at),
+            (Kind.LOSSES, self._losses, rules.losses_open_at),
+            (Kind.REFUSALS, self._refusals, rules.refusals_open_at),
+        ):
+            if evidence.value >= open_at and evidence.reports >= rules.least_reports:
+                return kind
+        return None
 
     def _judge_trial(self, now: float) -> Change | None:
         rules = self._rules

@@ -13,21 +13,24 @@ class Evidence:
     value: float = 0.0
     began: float | None = None
     """When the evidence that is there began to gather."""
+    reports: int = 0
+    """How many reports spoke against it since."""
     _at: float = 0.0
 
-    def add(self, now: float, delta: float, most: float) -> float:
-        """Add ``delta``, stay within 0 and ``most``; give what it changed by."""
+    def add(self, now: float, delta: float, most: float, *, is_against: bool) -> None:
+        """Add what one report says, staying within 0 and ``most``."""
         before: float = self.value * 0.5 ** (max(now - self._at, 0.0) / self.half_life_s)
         self._at = now
         self.value = min(max(before + delta, 0.0), most)
         if self.value < _NOTHING:
-            self.value, self.began = 0.0, None
-        elif self.began is None:
+            self.clear()
+            return
+        if self.began is None:
             self.began = now
-        return self.value - before
+        self.reports += is_against
 
     def clear(self) -> None:
-        self.value, self.began = 0.0, None
+        self.value, self.began, self.reports = 0.0, None, 0
 
 
 @dataclass(frozen=True, slots=True)

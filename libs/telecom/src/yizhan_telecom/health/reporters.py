@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from yizhan_contracts.events import (
     ChannelReported,
@@ -22,12 +23,22 @@ class _Reporter:
     heard_at: float
     window: int
     """The largest free window it has reported: what is missing from it is in flight."""
-    quiet_since: float | None = None
-    """Since when messages are in flight and no outcome has come."""
+    quiet_from: datetime | None = None
+    """By the reporter's clock, since when messages are in flight and no outcome has come."""
 
     @property
     def in_flight(self) -> int:
         return self.window - self.report.window_free
+
+    @property
+    def quiet_s(self) -> float:
+        """How long its own reports have shown messages in flight and no outcome.
+
+        A reporter that says nothing is busy, or has nothing to say: that is no sign of a carrier.
+        """
+        if self.quiet_from is None:
+            return 0.0
+        return (self.report.reported_at - self.quiet_from).total_seconds()
 
 
 @dataclass(slots=True)
@@ -54,11 +65,10 @@ class Reporters:
         }
         same = known.report.incarnation == report.incarnation
         window = max(known.window, report.window_free) if same else report.window_free
-        reporter = _Reporter(report, now, window, known.quiet_since)
-        if changes or reporter.in_flight < self.rules.stalled_in_flight:
-            reporter.quiet_since = None
-        if reporter.in_flight >= self.rules.stalled_in_flight and reporter.quiet_since is None:
-            reporter.quiet_since = now
+        reporter = _Reporter(report, now, window)
+        if reporter.in_flight >= self.rules.stalled_in_flight:
+            has_news = bool(changes) or known.quiet_from is None
+            reporter.quiet_from = report.reported_at if has_news else known.quiet_from
         self._by_instance[report.instance] = reporter
         return changes
 
@@ -108,18 +118,15 @@ class Reporters:
     def in_flight(self) -> int:
         return sum(reporter.in_flight for reporter in self._present())
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether anybody has messages in flight and has heard nothing since the last report."""
-        return any(reporter.quiet_since is not None for reporter in self._by_instance.values())
-
-    def is_stalled(self, now: float, after_s: float) -> bool:
-        """Tell whether an instance has messages in flight and has heard nothing for ``after_s``."""
-        return any(
-            reporter.quiet_since is not None
-            and now - reporter.quiet_since >= after_s
-            and now - reporter.heard_at < self.rules.stalled_for_s
-            for reporter in self._present()
+    def quiet_s(self, now: float) -> float:
+        """Give how long an instance has had messages in flight and heard nothing, at most."""
+        return max(
+            (
+                reporter.quiet_s
+                for reporter in self._present()
+                if now - reporter.heard_at < self.rules.stalled_for_s
+            ),
+            default=0.0,
         )
 
     def _present(self) -> Iterator[_Reporter]:

@@ -40,6 +40,9 @@ class HealthRules:
     losses_open_at: float = 12.0
     one_country: float = 0.6
     """How much of the evidence that opens a whole channel one country alone can give."""
+    least_reports: int = 2
+    """Bad reports that it takes to open: what fails together may have had one cause that has
+    passed, a connection or our own restart. A fault shows in the next report too."""
     evidence_half_life_s: float = 300.0
 
     recent_s: float = 3.0

@@ -8,6 +8,9 @@ from yizhan_telecom.health.circuit import Circuit
 from yizhan_telecom.health.rules import DEFAULT_RULES, HealthRules
 from yizhan_telecom.health.states import AT_REST, WHOLE, State, Transition, View
 
+_HEARS = 0.5
+"""Of the time after which a channel is stalled: one that is quiet for less is heard."""
+
 
 class Health:
     """Health per channel and country. Every ``now`` is seconds of one clock that never goes back.
@@ -47,11 +50,26 @@ class Health:
 
     def advance(self, now: float) -> list[Transition]:
         """Do what time alone does. Call it a few times a second while anything is chosen."""
+        stalled = self._stalled(now)
         return [
             transition
-            for channel in self._channels.values()
-            for transition in self._done(channel, channel.advance(now))
+            for name, channel in self._channels.items()
+            for transition in self._done(channel, channel.advance(now, is_stalled=name in stalled))
         ]
+
+    def _stalled(self, now: float) -> set[str]:
+        """Name the channels from which nothing comes back, while others show that we still hear.
+
+        Nothing from any of several carriers is no carrier's fault: then it is our own house.
+        """
+        quiet = {
+            name: channel.quietness(now)
+            for name, channel in self._channels.items()
+            if channel.reporters.in_flight
+        }
+        stalled = {name for name, share in quiet.items() if share >= 1.0}
+        hears = len(quiet) == 1 or any(share < _HEARS for share in quiet.values())
+        return stalled if hears else set()
 
     def view(self, channel: str, country: str = WHOLE) -> View:
         """Give what a chooser needs to know; a channel that is not known is taken to be healthy."""
