@@ -24,6 +24,7 @@ class Flight:
 
     opened: OpenRecord[AttemptPlanned]
     plan: AttemptPlanned
+    attempt_id: str
     queued_at: float
     intent: Intent = Intent.SEND
     claimed_at: datetime | None = None
@@ -42,10 +43,6 @@ class Flight:
     """When this process first saw another's claim: the doubt is counted from here."""
     joined: list["Flight"] = field(default_factory=list)
     """Other records of the same attempt, which wait for this one."""
-
-    @property
-    def attempt_id(self) -> str:
-        return self.plan.attempt_id
 
     def is_late(self, now: datetime) -> bool:
         """Past its validity nothing is claimed."""

@@ -75,7 +75,8 @@ class Intake:
         suspects = []
         now = self._clock.monotonic()
         for opened in records:
-            flight = Flight(opened, opened.record.event, now)
+            plan = opened.record.event
+            flight = Flight(opened, plan, plan.attempt_id, now)
             if flight.plan.channel == NO_CHANNEL:
                 self.closing.put(flight)
             elif not self._joins(flight):
