@@ -6,6 +6,7 @@ background tasks -> consumers -> ready. Stop: consumers drain and commit -> HTTP
 """
 
 import asyncio
+import gc
 import socket
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NoReturn
@@ -349,9 +350,20 @@ def run(build: Callable[[], Service]) -> NoReturn:
         log.critical("cannot run like this", extra={"why": _why(error)})
         raise SystemExit(errors.EXIT_MISCONFIGURED) from None
     configure_logging(service.name, service.settings.log_level)
+    _collect_less()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(service.run())
     raise SystemExit(code)
+
+
+def _collect_less() -> None:
+    """Look for cycles rarely: events live for milliseconds and have none.
+
+    At Python's own threshold, 700 allocations, the search cost 24-36 % of a service's CPU under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _why(error: Exception) -> str:
