@@ -359,7 +359,7 @@ def run(build: Callable[[], Service]) -> NoReturn:
 def _collect_less() -> None:
     """Look for cycles rarely: events live for milliseconds and have none.
 
-    At Python's own threshold, 700 allocations, the search cost 24-36 % of a service's CPU under load.
+    At Python's own threshold, 700 allocations, the search cost 24-36 % of a service's CPU.
     """
     gc.collect()
     gc.freeze()
