@@ -55,7 +55,7 @@ FACT_FIELDS: Final = (
 
 
 def in_ms(moment: datetime) -> datetime:
-    """Cut to milliseconds, as BSON does: what is said now and what is read later are the same."""
+    """Cut to milliseconds, as BSON does: what is published now and again later is the same."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -76,8 +76,8 @@ def message_document(event: MessageAccepted, raw: bytes, check_at: datetime) -> 
         "origin": event.origin.model_dump_json(exclude_defaults=True),
         "arrived_at": in_ms(event.origin.arrived_at),
         "accepted_at": in_ms(event.accepted_at),
-        "valid_until": in_ms(event.valid_until),
-        "check_at": in_ms(check_at),
+        "valid_until": event.valid_until,
+        "check_at": check_at,
         "event": raw,
     }
 
@@ -121,7 +121,7 @@ def attempt_fact(event: AttemptFinished, now: datetime, default_timeout_s: float
         "kind": event.outcome.value,
         "n": event.n,
         "channel": event.channel,
-        "at": in_ms(event.finished_at),
+        "at": event.finished_at,
         "tried": list(event.tried),
     }
     if event.carrier_message_id:
@@ -139,7 +139,7 @@ def attempt_fact(event: AttemptFinished, now: datetime, default_timeout_s: float
     )
     timeout_s = _receipt_timeout_s(event, default_timeout_s)
     if timeout_s is not None:
-        document["receipt_due_at"] = in_ms(now + timedelta(seconds=timeout_s))
+        document["receipt_due_at"] = now + timedelta(seconds=timeout_s)
     return document
 
 
@@ -175,7 +175,7 @@ def early_document(event: ReceiptReceived, now: datetime) -> Document:
     return _receipt(event) | {
         "_id": facts.early_id(key, event.state),
         "carrier_key": key,
-        "stored_at": in_ms(now),
+        "stored_at": now,
     }
 
 
@@ -197,8 +197,8 @@ def _receipt(event: ReceiptReceived) -> Document:
         "channel": event.channel,
         "carrier_account": event.carrier_account,
         "carrier_message_id": event.carrier_message_id,
-        "at": in_ms(event.delivered_at or event.received_at),
-        "received_at": in_ms(event.received_at),
+        "at": event.delivered_at or event.received_at,
+        "received_at": event.received_at,
     }
     _add_some(
         document,
@@ -218,7 +218,7 @@ def call_fact(event: VoiceFinished) -> Document:
         "kind": Kind.CALLED.value,
         "state": event.outcome.value,
         "channel": event.provider,
-        "at": in_ms(event.answered_at or event.finished_at),
+        "at": event.answered_at or event.finished_at,
         "rings": event.rings,
     }
     _add_some(
@@ -240,8 +240,8 @@ def call_requested_fact(
         "kind": Kind.CALL_REQUESTED.value,
         "reason": call.reason.value,
         "carrier_code": call.carrier_code,
-        "at": in_ms(wait_until),
-        "receipt_due_at": in_ms(due_at),
+        "at": wait_until,
+        "receipt_due_at": due_at,
     }
 
 
@@ -253,7 +253,7 @@ def rerouted_fact(message_id: str, reroute: Reroute, now: datetime) -> Document:
         "kind": Kind.REROUTED.value,
         "n": reroute.n,
         "reason": reroute.reason.value,
-        "at": in_ms(now),
+        "at": now,
     }
 
 

@@ -16,7 +16,7 @@ from receipts.ledger.consequences import Consequences, Decided, SettledBy, Story
 from receipts.ledger.decisions import decide
 from receipts.ledger.deliveries import Deliveries
 from receipts.ledger.documents import Document
-from receipts.ledger.facts import Accepted, Kind
+from receipts.ledger.facts import Accepted, Fact, Kind
 from receipts.ledger.ports import LedgerStore
 from receipts.ledger.recent import Recent
 from receipts.ledger.story import fold
@@ -76,10 +76,16 @@ class Ledger:
         existing = await self._store.insert_messages(list(new.values()))
         accepted = {message_id: docs.accepted_of(new[message_id]) for message_id in new}
         self._recent.add([accepted[message_id] for message_id in new.keys() - existing])
-        stories = await self._look(accepted, accepted)
+        # Nothing settles before it is accepted: only what had been accepted may be settled by now.
+        facts, settled = await asyncio.gather(self._store.facts_of(new), self._settled_of(existing))
         await self._follow(
-            story for story in stories.values() if story.state.attempts or story.settled
+            _story(accepted[message_id], facts.get(message_id, ()), settled.get(message_id))
+            for message_id in new
+            if message_id in facts or message_id in settled
         )
+
+    async def _settled_of(self, message_ids: Collection[str]) -> dict[str, Document]:
+        return await self._store.settled_of(message_ids) if message_ids else {}
 
     def _check_at(self, event: MessageAccepted, now: datetime) -> datetime:
         """Give the earliest last deadline, but none that the sweeper's cursor may have passed."""
@@ -192,30 +198,21 @@ class Ledger:
 
     async def look(self, message_ids: Collection[str]) -> dict[str, Story]:
         """Give all that is known of these messages, as of now or later."""
-        return await self._look(message_ids, None)
-
-    async def _look(
-        self, message_ids: Collection[str], accepted: Mapping[str, Accepted] | None
-    ) -> dict[str, Story]:
         if not message_ids:
             return {}
         known, facts, settled = await asyncio.gather(
-            self._accepted_of(message_ids, accepted),
+            self._accepted_of(message_ids),
             self._store.facts_of(message_ids),
             self._store.settled_of(message_ids),
         )
         return {
-            message_id: Story(
-                fold(known.get(message_id), facts.get(message_id, ())), settled.get(message_id)
+            message_id: _story(
+                known.get(message_id), facts.get(message_id, ()), settled.get(message_id)
             )
             for message_id in message_ids
         }
 
-    async def _accepted_of(
-        self, message_ids: Collection[str], accepted: Mapping[str, Accepted] | None
-    ) -> Mapping[str, Accepted]:
-        if accepted is not None:
-            return accepted
+    async def _accepted_of(self, message_ids: Collection[str]) -> dict[str, Accepted]:
         recent = self._recent.of(message_ids)
         older = [message_id for message_id in message_ids if message_id not in recent]
         return recent | await self._store.accepted_of(older) if older else recent
@@ -232,6 +229,10 @@ class Ledger:
             if action is not None and story.state.accepted is not None:
                 decided.append(Decided(story.state.accepted, story, action))
         await self._consequences.act(decided, SettledBy.RECORD)
+
+
+def _story(accepted: Accepted | None, facts: Iterable[Fact], settled: Document | None) -> Story:
+    return Story(fold(accepted, facts), settled)
 
 
 class _Matched(NamedTuple):

@@ -11,7 +11,7 @@ from receipts.ledger.facts import Kind
 _LEFT_OUT: Final = frozenset(
     {"_id", "message_id", "carrier_key", "tried", "kind", "at", "decision"}
 )
-_SHOWN_DIGITS: Final = 4
+_SHOWN: Final = 4
 
 
 def timeline(facts: Sequence[Mapping[str, Any]]) -> list[Document]:
@@ -34,6 +34,7 @@ def _entry(fact: Mapping[str, Any]) -> Document:
 
 
 def masked(recipient: str) -> str:
-    """Show enough of a number to recognise it: the country's code and the last digits."""
-    hidden = len(recipient) - _SHOWN_DIGITS - _SHOWN_DIGITS
-    return f"{recipient[:_SHOWN_DIGITS]}{'*' * max(0, hidden)}{recipient[-_SHOWN_DIGITS:]}"
+    """Show enough of a number to recognise it, its beginning and end, and hide four digits at least."""
+    shown = min(_SHOWN, max(0, len(recipient) - 2 * _SHOWN))
+    hidden = len(recipient) - _SHOWN - shown
+    return f"{recipient[:_SHOWN]}{'*' * hidden}{recipient[_SHOWN + hidden :]}"

@@ -1,0 +1,177 @@
+"""The HTTP edge: who may ask, what is told, and what never is."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+from services.receipts.tests.unit.making import (
+    MESSAGE_ID,
+    RECIPIENT,
+    WITH_CALL,
+    finished,
+    message,
+    message_id_of,
+    receipt,
+)
+from services.receipts.tests.unit.world import Died, World
+
+from receipts.api import make_router
+from receipts.ledger.conservation import Conservation
+from receipts.ledger.documents import Document
+from receipts.ledger.timeline import masked
+from yizhan_contracts.events import AttemptOutcome, ReceiptState
+from yizhan_contracts.reasons import Reason
+
+TOKEN = "a-token-for-tests"
+
+
+class Reader:
+    """The ledger's documents, read from memory."""
+
+    def __init__(self, world: World) -> None:
+        self._store = world.store
+
+    async def find_message(self, message_id: str) -> Document | None:
+        return self._store.messages.get(message_id)
+
+    async def find_by_reference(self, account_id: str, reference: str, limit: int) -> list[str]:
+        its = (m for m in self._store.messages.values() if m["account_id"] == account_id)
+        found = [m["_id"] for m in its if m["reference"] == reference]
+        return sorted(found, reverse=True)[:limit]
+
+    async def find_settled(self, message_id: str) -> Document | None:
+        return self._store.settled.get(message_id)
+
+    async def find_facts(self, message_id: str) -> list[Document]:
+        return [f for f in self._store.facts.values() if f["message_id"] == message_id]
+
+    async def settled_page(self, after: str, below: str, limit: int) -> list[tuple[str, str]]:
+        found = sorted(i for i in self._store.settled if after < i < below)[:limit]
+        return [(i, self._store.settled[i]["status"]) for i in found]
+
+    async def message_ids(self, after: str, below: str, limit: int) -> list[tuple[str, datetime]]:
+        return await self._store.message_ids(after, below, limit)
+
+
+class Edge:
+    """The routes of a world, and a client that shows the token."""
+
+    def __init__(self, world: World, token: str = TOKEN) -> None:
+        reader = Reader(world)
+        conservation = Conservation(reader, world.clock)
+        self._app = FastAPI()
+        self._app.include_router(make_router(reader, world.ledger, conservation, SecretStr(token)))
+
+    async def get(self, path: str, token: str | None = TOKEN) -> tuple[int, Any]:
+        sent: list[dict[str, Any]] = []
+        path, _, query = path.partition("?")
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(b"authorization", f"Bearer {token}".encode())] if token else [],
+        }
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(part: Any) -> None:
+            sent.append(part)
+
+        await self._app(scope, receive, send)
+        body = b"".join(part.get("body", b"") for part in sent[1:])
+        return sent[0]["status"], json.loads(body)
+
+
+ROUTES = [
+    f"/internal/v1/messages/{MESSAGE_ID}/state",
+    f"/v1/messages/{MESSAGE_ID}",
+    "/v1/messages?account_id=acme&reference=SF1234567890",
+    "/v1/conservation",
+]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_nothing_is_told_without_the_token(path: str) -> None:
+    world = World()
+    await world.hear(message())
+    assert (await Edge(world).get(path))[0] == 200
+    for token in (None, "", "another", TOKEN + "x"):
+        assert (await Edge(world).get(path, token))[0] == 401
+    assert (await Edge(world, token="").get(path, ""))[0] == 401
+
+
+async def test_message_is_open_until_it_is_settled_or_known_to_be_delivered() -> None:
+    world = World()
+    edge = Edge(world)
+    path = f"/internal/v1/messages/{MESSAGE_ID}/state"
+    assert (await edge.get(path))[0] == 404
+    await world.hear(message())
+    assert await edge.get(path) == (200, {"open": True, "status": None})
+    world.steps.dies_before = world.steps.taken + 3
+    with pytest.raises(Died):
+        await world.hear(receipt(ReceiptState.DELIVERED))
+    # Its receiver died after it had written the receipt down: it is delivered, though not settled.
+    assert not world.store.settled
+    assert await edge.get(path) == (200, {"open": False, "status": "delivered"})
+    await world.hear(receipt(ReceiptState.DELIVERED))
+    assert await edge.get(path) == (200, {"open": False, "status": "delivered"})
+
+
+async def test_story_tells_every_step_and_no_number_and_no_text() -> None:
+    world = World()
+    of = message(policy=WITH_CALL)
+    await world.hear(of, finished(AttemptOutcome.SUBMITTED, sender="ACME"))
+    await world.hear(receipt(ReceiptState.FAILED, reason=Reason.NOT_MOBILE, carrier_code="24"))
+    status, story = await Edge(world).get(f"/v1/messages/{MESSAGE_ID}")
+    assert status == 200
+    assert [entry["what"] for entry in story["timeline"]] == [
+        "submitted",
+        "receipt",
+        "call-requested",
+    ]
+    submitted, told, _ = story["timeline"]
+    assert (submitted["channel"], submitted["sender"]) == ("a", "ACME")
+    assert submitted["decision"] == {"why": "best"}
+    assert (told["reason"], told["carrier_code"]) == ("not-mobile", "24")
+    assert story["accepted"]["recipient"] == "+861******1111"
+    assert story["settled"] is None
+    assert RECIPIENT not in json.dumps(story)
+    assert of.text not in json.dumps(story, ensure_ascii=False)
+
+
+async def test_messages_are_found_by_the_customers_own_name_newest_first() -> None:
+    world = World()
+    await world.hear(*(message(message_id_of(i)) for i in (1, 2)))
+    await world.hear(message(message_id_of(3), account_id="another"))
+    path = "/v1/messages?account_id=acme&reference=SF1234567890"
+    _, answer = await Edge(world).get(path)
+    assert [m["message_id"] for m in answer["messages"]] == [message_id_of(2), message_id_of(1)]
+    assert (await Edge(world).get(f"/v1/messages/{message_id_of(9)}"))[0] == 404
+
+
+async def test_conservation_counts_what_is_settled_and_names_what_is_in_flight() -> None:
+    world = World()
+    world.clock.turn(60)
+    await world.hear(*(message(message_id_of(i)) for i in range(5)))
+    for i in (0, 2):
+        await world.hear(receipt(ReceiptState.DELIVERED, message_id=message_id_of(i)))
+    status, told = await Edge(world).get("/v1/conservation")
+    assert status == 200
+    assert (told["accepted"], told["settled"]["delivered"], told["in_flight"]) == (5, 2, 3)
+    assert told["in_flight_ids"] == [message_id_of(i) for i in (1, 3, 4)]
+    assert told["holds"]
+    del world.store.messages[message_id_of(2)]
+    _, told = await Edge(world).get("/v1/conservation")
+    assert told["never_accepted_ids"] == [message_id_of(2)]
+    assert not told["holds"]
+
+
+def test_number_is_masked_but_for_its_ends() -> None:
+    assert masked("+8613800001111") == "+861******1111"
+    assert masked("+12345678") == "+123****8"
+    assert masked("+1234567") == "+123****"
