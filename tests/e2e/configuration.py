@@ -1,0 +1,44 @@
+"""What the end-to-end tests change of the demo's configuration."""
+
+from tests.support.config import Files, add_account, channel
+from yizhan_demo.upstream import COUNTRIES
+
+DRIP = "LU"
+"""A country whose only channel takes one message in a hundred seconds."""
+
+NARROW = "BE"
+"""A country whose first channel takes four messages a second."""
+
+NO_ROUTE = "IS"
+"""A country that no channel serves."""
+
+
+def change(files: Files) -> None:
+    """Name every country that is served, and add accounts with policies of their own."""
+    for name in ("apex-global", "fallback-global"):
+        countries = channel(files, name)["countries"]
+        rest = countries.pop("*")
+        channel(files, name)["countries"] = {
+            **dict.fromkeys([*COUNTRIES, NARROW], rest),
+            **countries,
+        }
+    _add_channel(files, "drip", DRIP, tps=0.01)
+    _add_channel(files, "narrow", NARROW, tps=4)
+    policy = {"receipt_timeout_s": 3, "voice": "on-failure", "voice_wait_s": 30}
+    add_account(files, "quick", like="demo", suffix="-quick", policy=policy)
+    hold = {"receipt_timeout_s": 3, "in_doubt": "hold"}
+    add_account(files, "hold", like="demo-sms", suffix="-hold", policy=hold)
+    add_account(files, "tester", like="demo-sms", suffix="-test", test=True)
+
+
+def _add_channel(files: Files, name: str, country: str, tps: float) -> None:
+    files["channels"]["channels"].append(
+        {
+            **channel(files, "fallback-global"),
+            "channel": name,
+            "url": "${SIMULATORS_URL}/" + name,
+            "tps": tps,
+            "batch_max": 1,
+            "countries": {country: {"price": 0.01, "priority": 10}},
+        }
+    )

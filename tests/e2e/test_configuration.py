@@ -1,0 +1,124 @@
+"""Configuration alone re-points any part of it, also at run time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from tests.support.settling import until
+from tests.support.world import World
+from yizhan_contracts.events import Status
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90), pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def restored(world: World) -> AsyncIterator[None]:
+    """Put the files back as they were, and wait until they are in force."""
+    folder, version = world.stack.plan.config, (await _table(world))["table_version"]
+    before = {file: file.read_text() for file in folder.glob("*.yaml")}
+    yield
+    for file, text in before.items():
+        file.write_text(text)
+
+    async def is_in_force() -> bool:
+        table = await _table(world)
+        return table["table_version"] == version and not table["problem"]
+
+    await until(is_in_force, "the old table")
+
+
+async def _table(world: World) -> dict[str, Any]:
+    table: dict[str, Any] = await world.get("router", "/v1/channels")
+    return table
+
+
+def _edit(world: World, channel: str, **changes: Any) -> None:
+    file = world.stack.channels_file
+    table = yaml.safe_load(file.read_text())
+    next(c for c in table["channels"] if c["channel"] == channel).update(changes)
+    file.write_text(yaml.safe_dump(table, allow_unicode=True))
+
+
+async def test_an_edited_table_is_taken_over_while_all_runs(world: World) -> None:
+    before = (await _table(world))["table_version"]
+    _edit(world, "borealis-eu", enabled=False)
+    await until(lambda: _has_left(world, before), "the new table")
+    message_id = await world.send(world.number("PL"))
+    assert (await world.settled(message_id)).status is Status.DELIVERED
+    assert (await world.ends.handed(message_id))[0].carrier == "apex-global"
+
+
+async def _has_left(world: World, version: str) -> bool:
+    return bool((await _table(world))["table_version"] != version)
+
+
+async def test_a_broken_table_is_refused_and_the_old_one_stays(world: World) -> None:
+    before = (await _table(world))["table_version"]
+    file = world.stack.channels_file
+    file.write_text(file.read_text().replace("http-json", "carrier-pigeon", 1))
+
+    async def problem() -> str:
+        return str((await _table(world))["problem"])
+
+    assert "protocol" in await until(problem, "the table to be refused")
+    assert (await _table(world))["table_version"] == before
+    message_id = await world.send(world.number("PL"))
+    assert (await world.settled(message_id)).status is Status.DELIVERED
+    assert (await world.ends.handed(message_id))[0].carrier == "borealis-eu"
+
+
+async def test_a_channel_is_pointed_elsewhere_by_the_table(world: World) -> None:
+    """A carrier that moves: the same channel, another address, without a restart."""
+    pids = {name: world.stack.pid(name) for name in world.stack.names}
+    _edit(world, "borealis-eu", url=f"{world.stack.simulators_url}/borealis-moved")
+
+    async def is_there() -> bool:
+        message_id = await world.send(world.number("PL"))
+        await world.settled(message_id)
+        return (await world.ends.handed(message_id))[0].carrier == "borealis-moved"
+
+    await until(is_there, "the carrier's new address to be used")
+    assert {name: world.stack.pid(name) for name in world.stack.names} == pids
+
+
+async def test_a_customers_callback_is_pointed_elsewhere_by_its_file(world: World) -> None:
+    file = world.stack.plan.config / "endpoints.yaml"
+    before = file.read_text()
+    endpoints = yaml.safe_load(before)
+    url = f"{world.stack.simulators_url}/customers/moved/receipts"
+    endpoints["endpoints"]["demo-sms"]["url"] = url
+    file.write_text(yaml.safe_dump(endpoints))
+    await asyncio.to_thread(world.stack.restart, "receipts")
+    message_id = await world.send(world.number("PL"))
+    await world.settled(message_id)
+    assert len(await world.pushed(message_id, "moved")) == 1
+    assert await world.ends.arrivals("demo-sms", message_id) == []
+    file.write_text(before)
+    await asyncio.to_thread(world.stack.restart, "receipts")
+
+
+async def test_a_private_address_that_is_not_allowed_is_refused_at_the_start(world: World) -> None:
+    """The guard: without its entry in allow_private the loopback is nobody's callback."""
+    file = world.stack.plan.config / "endpoints.yaml"
+    good = file.read_text()
+    endpoints = yaml.safe_load(good)
+    endpoints["allow_private"] = []
+    file.write_text(yaml.safe_dump(endpoints))
+    begun = world.stack.log("receipts").stat().st_size
+    await asyncio.to_thread(world.stack.stop_service, "receipts")
+    try:
+        world.stack._one("receipts").start()
+        log = world.stack.log("receipts")
+
+        def refusal() -> bool:
+            return "cannot run like this" in log.read_text()[begun:]
+
+        await until(refusal, "receipts to refuse the file")
+        assert not world.stack.is_ready("receipts")
+    finally:
+        file.write_text(good)
+        await asyncio.to_thread(world.stack.wait_ready, "receipts")
