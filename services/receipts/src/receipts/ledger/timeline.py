@@ -34,7 +34,7 @@ def _entry(fact: Mapping[str, Any]) -> Document:
 
 
 def masked(recipient: str) -> str:
-    """Show enough of a number to recognise it, its beginning and end, and hide four digits at least."""
+    """Show the beginning and the end of a number, and hide four digits at least."""
     shown = min(_SHOWN, max(0, len(recipient) - 2 * _SHOWN))
     hidden = len(recipient) - _SHOWN - shown
     return f"{recipient[:_SHOWN]}{'*' * hidden}{recipient[_SHOWN + hidden :]}"
