@@ -7,7 +7,7 @@ from router.adapters.table_path import TablePath
 from router.adapters.topic_check import KafkaTopics
 from router.api import make_api
 from router.channels import Channels
-from router.handlers import RoutingHandler
+from router.handlers import GROUPS, RoutingHandler
 from router.health_watch import HealthWatch
 from router.metrics import RouterMetrics
 from router.service import PlanAttempts
@@ -70,9 +70,11 @@ def build(
         service.clock,
         patience_s=settings.router_patience_s,
     )
-    service.consume_batches(
-        Name.ROUTER, [RoutingHandler(planning).route()], max_records=settings.router_batch_records
-    )
+    handler = RoutingHandler(planning)
+    for group, topics in GROUPS.items():
+        service.consume_batches(
+            group, [handler.route(topics)], max_records=settings.router_batch_records
+        )
     service.http.include_router(make_api(channels, chooser, health, watch))
     return service
 

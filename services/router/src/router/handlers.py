@@ -1,6 +1,7 @@
 """Records to the use case. No logic beyond what a record says of itself.
 
-All topics share one route, so that a poll is one publish.
+The topics of a group share one route, so that a poll is one publish. Each lane has a group of its
+own: one consumer for all took 4 s to come to an urgent message behind 60,000 bulk ones.
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from typing import Final
 
 from router.domain import Routable
 from router.service import Arrival, PlanAttempts
-from yizhan_contracts.events import AttemptFinished, MessageAccepted, RerouteRequested
-from yizhan_contracts.topics import ATTEMPT_FINISHED, MESSAGE_ACCEPTED, REROUTE_REQUESTED
+from yizhan_contracts.events import AttemptFinished, Lane, MessageAccepted, RerouteRequested
+from yizhan_contracts.topics import ATTEMPT_FINISHED, REROUTE_REQUESTED, message_accepted
+from yizhan_contracts.topics import Service as Name
 from yizhan_runtime.batch import BatchRoute
 from yizhan_runtime.records import Parked, RawRecord, Record, contract
 
@@ -22,11 +24,16 @@ _accepted = contract(MessageAccepted)
 _finished = contract(AttemptFinished)
 _reroute = contract(RerouteRequested)
 
-TOPICS = (
-    *(topic.name for topic in MESSAGE_ACCEPTED),
-    ATTEMPT_FINISHED.name,
-    REROUTE_REQUESTED.name,
-)
+GROUPS: dict[str, tuple[str, ...]] = {
+    Name.ROUTER: (
+        message_accepted(Lane.URGENT).name,
+        ATTEMPT_FINISHED.name,
+        REROUTE_REQUESTED.name,
+    ),
+    f"{Name.ROUTER}-standard": (message_accepted(Lane.STANDARD).name,),
+    f"{Name.ROUTER}-bulk": (message_accepted(Lane.BULK).name,),
+}
+"""Consumer groups and the topics they read."""
 
 
 def parse(raw: RawRecord) -> Routable | None:
@@ -48,9 +55,9 @@ class RoutingHandler:
     def __init__(self, use_case: PlanAttempts) -> None:
         self._use_case = use_case
 
-    def route(self, topics: Sequence[str] = TOPICS) -> BatchRoute[Routable | None]:
+    def route(self, topics: tuple[str, ...]) -> BatchRoute[Routable | None]:
         """Declare what is read, how, and by whom."""
-        return BatchRoute(tuple(topics), parse, self.on_batch)
+        return BatchRoute(topics, parse, self.on_batch)
 
     async def on_batch(self, records: Sequence[Record[Routable | None]]) -> Sequence[Parked]:
         """Take a batch; when this returns, all of it is published or handed back to be parked."""

@@ -3,11 +3,14 @@
 import pytest
 from services.router.tests.unit.fakes import Router, channel, finished, message, reroute
 
-from router.handlers import TOPICS, RoutingHandler, parse
+from router.handlers import GROUPS, RoutingHandler, parse
 from yizhan_contracts.events import AttemptOutcome, Event
+from yizhan_contracts.topics import MESSAGE_ACCEPTED
 from yizhan_runtime.errors import Poison
 from yizhan_runtime.publisher import to_json
 from yizhan_runtime.records import RawRecord, Record
+
+TOPICS = [topic for topics in GROUPS.values() for topic in topics]
 
 
 def raw(event: Event | bytes, topic: str = "", first_seen_ms: int = 0) -> RawRecord:
@@ -19,6 +22,13 @@ def test_every_topic_is_parsed_as_its_event() -> None:
     events = [message(), finished(message(), AttemptOutcome.REFUSED), reroute(message())]
     assert [parse(raw(event)) for event in events] == events
     assert {event.topic() for event in events} <= set(TOPICS)
+
+
+def test_every_lane_is_read_by_one_group_and_apart_from_the_others() -> None:
+    lanes = [topic.name for topic in MESSAGE_ACCEPTED]
+    assert sorted(TOPICS) == sorted(set(TOPICS))
+    assert set(lanes) <= set(TOPICS)
+    assert all(len(set(lanes) & set(topics)) <= 1 for topics in GROUPS.values())
 
 
 def test_a_submitted_attempt_is_not_even_parsed() -> None:
