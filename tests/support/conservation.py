@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tests.support.notes import note
+from tests.support.parties import PROVIDER
 from tests.support.settling import until
 from tests.support.world import CUSTOMERS, World
 from yizhan_contracts.events import AttemptOutcome, Medium, Status
@@ -57,6 +58,8 @@ async def conserved(
     unsettled = [i for i, last in said.items() if last.status is Status.UNKNOWN]
     assert not unsettled, f"nobody knows what became of {unsettled[:5]} ({len(unsettled)})"
     await _assert_pushes_say_so(world, ids, customers)
+    rings = (await world.ends.calls(PROVIDER))["by_ref"]
+    assert [ref for ref, calls in rings.items() if len(calls) > 1] == [], "ordered twice"
     in_doubt = {attempt for attempt in world.topics.in_doubt if attempt.rpartition("-")[0] in ids}
     assert len(in_doubt) <= most_in_doubt, f"{len(in_doubt)} attempts in doubt"
     pushes = [await world.ends.customer(name) for name in customers]

@@ -1,0 +1,45 @@
+"""One stack on servers of its own for the whole suite; every test brings its own messages."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.fault.carriers import worry
+from tests.support.config import Files, account, write_config
+from tests.support.world import World, open_world
+from yizhan_local.servers import PrivateServers
+
+
+def patient(files: Files) -> None:
+    """Wait for receipts longer than any fault lasts: none is lost, some are late."""
+    for name in ("demo", "demo-sms"):
+        account(files, name)["policy"]["receipt_timeout_s"] = 150
+
+
+@pytest.fixture(scope="session")
+def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServers]:
+    with PrivateServers(tmp_path_factory.mktemp("servers")) as servers:
+        yield servers
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared(
+    own_servers: PrivateServers, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    folder: Path = tmp_path_factory.mktemp("fault")
+    config = write_config(folder / "source", patient)
+    async with open_world(
+        config, folder / "stack", servers=own_servers, namespace="fault."
+    ) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(shared: World) -> World:
+    """The stack, whole and with carriers as carriers are, whatever the test before did to it."""
+    await asyncio.to_thread(shared.stack.wait_ready)
+    await worry(shared)
+    return shared
