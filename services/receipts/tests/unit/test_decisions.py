@@ -44,7 +44,7 @@ def verdict(action: Action | None) -> Verdict:
 
 
 def follow(*facts: Fact, policy: Policy = RESEND) -> Action | None:
-    return decide(state(*facts, policy=policy), is_settled=False)
+    return decide(state(*facts, policy=policy), is_settled=False, now=NOON)
 
 
 def sweep(at: datetime, *facts: Fact, policy: Policy = RESEND) -> Action | None:
@@ -57,7 +57,7 @@ def failed(n: int = 1, reason: Reason = Reason.CARRIER_ERROR) -> Fact:
 
 def test_nothing_follows_before_the_message_is_known() -> None:
     unknown = fold(None, [Facts.receipt(ReceiptState.DELIVERED)])
-    assert decide(unknown, is_settled=False) is None
+    assert decide(unknown, is_settled=False, now=NOON) is None
     assert decide_swept(unknown, is_settled=False, now=DUE) is None
 
 
@@ -77,13 +77,13 @@ def test_once_settled_there_is_no_reroute_and_no_call() -> None:
     """``settled`` freezes the status: a failed receipt after "unknown" changes nothing."""
     for policy in (RESEND, WITH_CALL):
         late = state(SUBMITTED, failed(), policy=policy)
-        assert decide(late, is_settled=True) == Repeat()
+        assert decide(late, is_settled=True, now=NOON) == Repeat()
         assert decide_swept(late, is_settled=True, now=DUE + SECOND) == Repeat()
 
 
 def test_late_delivery_beats_what_is_settled() -> None:
     late = state(SUBMITTED, failed(), Facts.receipt(ReceiptState.DELIVERED))
-    assert verdict(decide(late, is_settled=True)).status is Status.DELIVERED
+    assert verdict(decide(late, is_settled=True, now=NOON)).status is Status.DELIVERED
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,16 @@ def test_expired_after_a_failed_hand_over_is_failed() -> None:
     assert (told.status, told.reason) == (Status.FAILED, Reason.CARRIER_ERROR)
 
 
+@pytest.mark.parametrize(("policy", "expected"), [(RESEND, Settle), (WITH_CALL, Call)])
+def test_failed_hand_over_whose_next_came_too_late_waits_for_no_other_receipt(
+    policy: Policy, expected: type[Action]
+) -> None:
+    late = Facts.attempt(Kind.EXPIRED, 2, Reason.VALIDITY_EXPIRED)
+    known = state(SUBMITTED, failed(), late, policy=policy)
+    assert decide(known, is_settled=False, now=CHECKED - SECOND) is None
+    assert isinstance(decide(known, is_settled=False, now=CHECKED), expected)
+
+
 def test_receipt_is_waited_for_from_the_hand_over_and_not_from_the_acceptance() -> None:
     assert sweep(CHECKED + SECOND, SUBMITTED) is None
     told = verdict(sweep(DUE, SUBMITTED))
@@ -207,7 +217,7 @@ def test_nobody_is_called_where_a_call_makes_no_sense() -> None:
     vacant = (SUBMITTED, failed(1, Reason.NUMBER_VACANT))
     assert verdict(follow(*vacant, policy=WITH_CALL)).status is Status.FAILED
     silent = state(*vacant, policy=WITH_CALL, voice_script="")
-    assert verdict(decide(silent, is_settled=False)).status is Status.FAILED
+    assert verdict(decide(silent, is_settled=False, now=NOON)).status is Status.FAILED
 
 
 def test_overdue_receipt_asks_for_the_call() -> None:
@@ -228,7 +238,7 @@ def test_message_that_was_never_handed_over_is_never_called() -> None:
 
 def test_call_that_nobody_reports_is_waited_for_no_longer_than_its_limit() -> None:
     facts = (SUBMITTED, failed(1, Reason.NOT_MOBILE), Facts.call_requested(sms_failed=True))
-    until = max(DUE, NOON + timedelta(seconds=610))
+    until = max(CHECKED, NOON + timedelta(seconds=610))
     assert isinstance(sweep(until - SECOND, *facts, policy=WITH_CALL), Call)
     assert verdict(sweep(until, *facts, policy=WITH_CALL)).status is Status.FAILED
 

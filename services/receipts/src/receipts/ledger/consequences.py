@@ -158,7 +158,7 @@ class Consequences:
         waits = [_wait_until(d, now) for d, _ in calling]
         facts += [
             docs.call_requested_fact(
-                d.accepted.message_id, call, wait_until, wait_until + self._call_margin
+                d.accepted.message_id, call, now, wait_until, wait_until + self._call_margin
             )
             for (d, call), wait_until in zip(calling, waits, strict=True)
         ]

@@ -81,8 +81,8 @@ class Reroute(NamedTuple):
 Action = Settle | Repeat | Call | Reroute
 
 
-def decide(state: State, *, is_settled: bool) -> Action | None:
-    """Decide what follows from what is known, whatever time it is. None: it waits."""
+def decide(state: State, *, is_settled: bool, now: datetime) -> Action | None:
+    """Decide what follows from what is known. None: it waits."""
     if state.accepted is None:
         return None
     if state.delivery is not None:
@@ -93,6 +93,9 @@ def decide(state: State, *, is_settled: bool) -> Action | None:
     if chain.has_ended:
         verdict = _at_end(state, chain)
         return verdict and _give_up(state, verdict)
+    if _is_never_claimed(state, chain) and now >= state.accepted.check_at:
+        verdict = _by_late_word(state)
+        return None if verdict.status is Status.UNKNOWN else _give_up(state, verdict)
     return _reroute_after_receipt(state, chain)
 
 
@@ -101,7 +104,7 @@ def decide_swept(state: State, *, is_settled: bool, now: datetime) -> Action | N
     accepted = state.accepted
     if accepted is None:
         return None
-    action = decide(state, is_settled=is_settled)
+    action = decide(state, is_settled=is_settled, now=now)
     if isinstance(action, Settle | Repeat):
         return action
     action = action or _overdue(state, accepted, now)
@@ -136,16 +139,17 @@ def final(state: State) -> Verdict:
     chain = chain_of(state)
     if chain.has_ended and not _is_too_late(state, chain):
         return _failed(state)
-    attempt = state.attempts.get(chain.n)
-    is_late = chain.has_ended or (
-        attempt is not None and attempt.is_expired and not attempt.is_handed_over
-    )
+    is_late = chain.has_ended or _is_never_claimed(state, chain)
     return _by_late_word(state) if is_late else _unknown(state)
 
 
 def last_deadline(state: State, accepted: Accepted) -> datetime:
     """Give the moment after which nothing more is waited for."""
-    dues = [attempt.due_at for attempt in state.attempts.values() if attempt.due_at]
+    dues = [
+        attempt.due_at
+        for attempt in state.attempts.values()
+        if attempt.due_at and not attempt.has_failed_receipt
+    ]
     if state.call_due_at is not None:
         dues.append(state.call_due_at)
     return max((accepted.check_at, *dues))
@@ -170,6 +174,12 @@ def _is_followed(state: State, attempt: Attempt, failures: tuple[Failure, ...]) 
         return True
     policy = _policy(state)
     return any(next_is_allowed(policy, attempt.n, failure.reason) for failure in failures)
+
+
+def _is_never_claimed(state: State, chain: Chain) -> bool:
+    """Tell whether an adapter found the attempt too late. Sure once no claim can be under way."""
+    attempt = state.attempts.get(chain.n)
+    return attempt is not None and attempt.is_expired and not attempt.is_handed_over
 
 
 def _is_too_late(state: State, chain: Chain) -> bool:

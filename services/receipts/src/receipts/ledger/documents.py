@@ -231,7 +231,7 @@ def call_fact(event: VoiceFinished) -> Document:
 
 
 def call_requested_fact(
-    message_id: str, call: Call, wait_until: datetime, due_at: datetime
+    message_id: str, call: Call, now: datetime, wait_until: datetime, due_at: datetime
 ) -> Document:
     """Write down that a call was asked for, before it is asked for."""
     return {
@@ -241,6 +241,7 @@ def call_requested_fact(
         "reason": call.reason.value,
         "carrier_code": call.carrier_code,
         "at": wait_until,
+        "requested_at": now,
         "receipt_due_at": due_at,
     }
 

@@ -223,9 +223,9 @@ class Ledger:
         return stories
 
     async def _follow(self, stories: Iterable[Story]) -> None:
-        decided = []
+        decided, now = [], self._clock.now()
         for story in stories:
-            action = decide(story.state, is_settled=story.settled is not None)
+            action = decide(story.state, is_settled=story.settled is not None, now=now)
             if action is not None and story.state.accepted is not None:
                 decided.append(Decided(story.state.accepted, story, action))
         await self._consequences.act(decided, SettledBy.RECORD)

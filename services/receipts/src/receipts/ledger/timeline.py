@@ -9,7 +9,7 @@ from receipts.ledger.documents import Document
 from receipts.ledger.facts import Kind
 
 _LEFT_OUT: Final = frozenset(
-    {"_id", "message_id", "carrier_key", "tried", "kind", "at", "decision"}
+    {"_id", "message_id", "carrier_key", "tried", "kind", "at", "requested_at", "decision"}
 )
 _SHOWN: Final = 4
 
@@ -20,8 +20,13 @@ def timeline(facts: Sequence[Mapping[str, Any]]) -> list[Document]:
 
 
 def _order(fact: Mapping[str, Any]) -> tuple[datetime, str]:
-    at: datetime = fact["at"]
-    return at, fact["_id"]
+    return _happened_at(fact), fact["_id"]
+
+
+def _happened_at(fact: Mapping[str, Any]) -> datetime:
+    """Give when it happened: the time of a call's request is kept beside the time it may take."""
+    at: datetime = fact.get("requested_at", fact["at"])
+    return at
 
 
 def _entry(fact: Mapping[str, Any]) -> Document:
@@ -30,7 +35,7 @@ def _entry(fact: Mapping[str, Any]) -> Document:
         entry["wait_until"] = fact["at"]
     if "decision" in fact:
         entry["decision"] = json.loads(fact["decision"])
-    return {"at": fact["at"], "what": fact["kind"]} | entry
+    return {"at": _happened_at(fact), "what": fact["kind"]} | entry
 
 
 def masked(recipient: str) -> str:
