@@ -1,6 +1,7 @@
 """What the batch and the window consumer share: surroundings, membership, parsing, the commit."""
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -37,12 +38,21 @@ class Membership:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._joined: deque[float] = deque(maxlen=100)
         self.is_member = False
         self.since = clock.monotonic()
 
     def change(self, *, is_member: bool) -> None:
+        """Note that the partitions came, or go."""
         self.is_member = is_member
         self.since = self._clock.monotonic()
+        if is_member:
+            self._joined.append(self.since)
+
+    def assignments_within(self, seconds: float) -> int:
+        """Count how often partitions came lately."""
+        since = self._clock.monotonic() - seconds
+        return sum(at >= since for at in self._joined)
 
 
 class Committed(Enum):

@@ -7,9 +7,12 @@ consumes nothing. So a consumer is looked at from outside (``ConsumerProbe``) an
 - all its fetches old, Kafka there: it will not; the process ends
 - records there, and a position that does not move: the same
 - no partitions, because there are more members than partitions: ready
+- a static member that is assigned its partitions again and again: a second process has the same
+  instance id, and each throws the other out, twice a second. One of the two ends
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,6 +33,10 @@ STALE_S = 30.0
 BACK_FOR_S = 30.0
 """For how long Kafka must have answered before a consumer that gets nothing is called dead: it
 needs a second to find a Kafka that has come back."""
+
+FLAPS_WITHIN_S = 30.0
+FEWEST_FLAPS, MOST_FLAPS = 15, 40
+"""Each process draws its limit from these, so that not both end."""
 
 _ASK_TIMEOUT_S = 5.0
 _POSITION_TIMEOUT_S = 1.0
@@ -63,6 +70,7 @@ class Sight:
     trouble: str = ""
     fetch_ages: tuple[float, ...] = ()
     """Of the partitions that are fetched: not those that are paused."""
+    is_flapping: bool = False
     frozen_for: float = 0.0
     """How long the position of a partition with records has not moved, at the longest."""
 
@@ -75,6 +83,8 @@ def needs_kafka(sight: Sight) -> bool:
 def judge(sight: Sight, stuck_after_s: float, kafka_back_for_s: float) -> Health:
     """Decide. ``kafka_back_for_s`` is how long Kafka has answered without a break, 0 when away."""
     is_there = kafka_back_for_s > BACK_FOR_S
+    if sight.is_flapping:
+        return Health(stuck="another process has the same YIZHAN_INSTANCE, or had it until now")
     if not sight.is_member:
         return _judge_outsider(sight, stuck_after_s, is_there=is_there)
     if sight.busy_for is not None:
@@ -98,6 +108,11 @@ def _judge_outsider(sight: Sight, stuck_after_s: float, *, is_there: bool) -> He
     if is_there and sight.changed_for > stuck_after_s:
         return Health(stuck=f"Kafka answers, but no assignment for {sight.changed_for:.0f} s")
     return Health(problem="waiting for an assignment of partitions")
+
+
+def flap_limit(settings: RuntimeSettings) -> int | None:
+    """Draw how many assignments a static member bears; a dynamic one bears any number."""
+    return random.randint(FEWEST_FLAPS, MOST_FLAPS) if settings.instance else None  # noqa: S311
 
 
 class KafkaWatch:
@@ -175,6 +190,8 @@ class ConsumerProbe:
     watched: Watched
     stuck_after_s: float
     kafka: KafkaWatch
+    flap_limit: int | None = None
+    """How many assignments within FLAPS_WITHIN_S a static member bears; None for a dynamic one."""
     _seen: dict[TopicPartition, _Seen] = field(default_factory=dict)
     _not_fetched_at: dict[TopicPartition, float] = field(default_factory=dict)
     """When a partition was last seen paused, or waiting behind a batch."""
@@ -211,8 +228,13 @@ class ConsumerProbe:
             None if busy_since is None else now - busy_since,
             self.watched.trouble,
             ages,
+            self._is_flapping(),
             self._frozen_for(consumer, positions, now),
         )
+
+    def _is_flapping(self) -> bool:
+        assignments = self.watched.membership.assignments_within(FLAPS_WITHIN_S)
+        return self.flap_limit is not None and assignments > self.flap_limit
 
     async def _positions(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int | None]:
         positions: dict[TopicPartition, int | None] = {}

@@ -29,7 +29,14 @@ from yizhan_runtime.clock import Clock, SystemClock
 from yizhan_runtime.consuming import ConsumerContext
 from yizhan_runtime.errors import Fatal, Misconfigured, Retryable, YizhanError
 from yizhan_runtime.explaining import explain
-from yizhan_runtime.health import ConsumerProbe, HasConsumer, KafkaWatch, Watched, kafka_answers
+from yizhan_runtime.health import (
+    ConsumerProbe,
+    HasConsumer,
+    KafkaWatch,
+    Watched,
+    flap_limit,
+    kafka_answers,
+)
 from yizhan_runtime.kafka import check_topics
 from yizhan_runtime.lifecycle import Hook, Life
 from yizhan_runtime.logs import configure_logging, get_logger
@@ -74,6 +81,7 @@ class Service:
         self._aside = SetAside(self.name, self.publisher, self.clock)
         self._broker: KafkaBroker = make_broker(settings, self.fail)
         self._kafka = KafkaWatch(self.clock, lambda: kafka_answers(settings))
+        self._flap_limit = flap_limit(settings)
         self._watch = HealthWatch(settings, self.clock, self.metrics, self._kafka, self.fail)
         self._needs: dict[str, Topic] = {}
         self._checked: set[str] = set()
@@ -220,6 +228,7 @@ class Service:
                 watched,
                 self.settings.stuck_after_s,
                 self._kafka,
+                self._flap_limit,
             )
         )
 

@@ -1,104 +1,17 @@
-"""A service in this process on the real Kafka of the run, and the means to feed and read it."""
+"""A service in this process, or as a process, on the real Kafka of the run."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from libs.runtime.tests.corner import Corner
+from libs.runtime.tests.processes import Program, end_all
 
-from yizhan_contracts.topics import Topic, all_topics
-from yizhan_runtime import RuntimeSettings, Service
+from yizhan_contracts.topics import all_topics
 
-
-class Corner:
-    """One test's corner of Kafka: a namespace with all topics, a producer, services that end with the test."""
-
-    def __init__(
-        self, kafka_url: str, mongo_url: str, namespace: str, stack: AsyncExitStack
-    ) -> None:
-        self.kafka_url = kafka_url
-        self.mongo_url = mongo_url
-        self.namespace = namespace
-        self._stack = stack
-        self._producer: AIOKafkaProducer | None = None
-
-    def settings(self, **values: Any) -> RuntimeSettings:
-        return RuntimeSettings(
-            kafka_url=self.kafka_url,
-            mongo_url=self.mongo_url,
-            namespace=self.namespace,
-            **{"drain_timeout_s": 5.0, **values},
-        )
-
-    async def provision(self, topics: Iterable[Topic]) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka_url)
-        await admin.start()
-        try:
-            await admin.create_topics(
-                [
-                    NewTopic(
-                        self.namespace + topic.name,
-                        topic.partitions,
-                        1,
-                        topic_configs={"max.message.bytes": str(topic.max_message_bytes)},
-                    )
-                    for topic in topics
-                ]
-            )
-        finally:
-            await admin.close()
-
-    async def start(self, service: Service) -> Service:
-        await service.start()
-        self._stack.push_async_callback(service.stop)
-        return service
-
-    async def send(self, topic: str, values: Iterable[bytes | None], **options: Any) -> None:
-        producer = await self._connected()
-        for value in values:
-            await producer.send(self.namespace + topic, value, **options)
-        await producer.flush()
-
-    async def _connected(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            self._producer = AIOKafkaProducer(
-                bootstrap_servers=self.kafka_url, acks="all", max_request_size=3_000_000
-            )
-            await self._producer.start()
-            self._stack.push_async_callback(self._producer.stop)
-        return self._producer
-
-    async def read(self, topic: str) -> list[Any]:
-        """Everything that stands in a topic now."""
-        consumer = AIOKafkaConsumer(
-            self.namespace + topic,
-            bootstrap_servers=self.kafka_url,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
-        await consumer.start()
-        try:
-            tps = consumer.assignment()
-            ends = await consumer.end_offsets(tps)
-            found: list[Any] = []
-            while any([await consumer.position(tp) < ends[tp] for tp in tps]):
-                fetched = await consumer.getmany(timeout_ms=500)
-                found.extend(record for records in fetched.values() for record in records)
-            return found
-        finally:
-            await consumer.stop()
-
-    async def committed(self, group: str, topic: str) -> int:
-        """The sum of a group's committed offsets over a topic's partitions."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka_url)
-        await admin.start()
-        try:
-            offsets = await admin.list_consumer_group_offsets(self.namespace + group)
-        finally:
-            await admin.close()
-        return sum(at.offset for tp, at in offsets.items() if tp.topic == self.namespace + topic)
+StartProgram = Callable[..., Program]
 
 
 @pytest.fixture
@@ -107,3 +20,24 @@ async def corner(kafka_url: str, mongo_url: str, namespace: str) -> AsyncIterato
         corner = Corner(kafka_url, mongo_url, namespace, stack)
         await corner.provision(all_topics(()))
         yield corner
+
+
+@pytest.fixture
+async def program(corner: Corner, tmp_path: Path) -> AsyncIterator[StartProgram]:
+    """Makes programs in the corner; ``settings`` are YIZHAN_ variables without their prefix."""
+    made: list[Program] = []
+
+    def make(**settings: Any) -> Program:
+        told = {
+            "kafka_url": corner.kafka_url,
+            "mongo_url": corner.mongo_url,
+            "namespace": corner.namespace,
+            "drain_timeout_s": 5,
+            **settings,
+        }
+        environment = {f"YIZHAN_{name.upper()}": str(value) for name, value in told.items()}
+        made.append(Program(tmp_path / f"program-{len(made)}.log", environment))
+        return made[-1]
+
+    yield make
+    await end_all(made)

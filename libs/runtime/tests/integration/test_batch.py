@@ -1,11 +1,12 @@
 """The batch consumer on real Kafka."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
+
+from libs.runtime.tests.support import until
 
 from yizhan_contracts.topics import SHIPMENT_UPDATED, VOICE_REQUESTED
 from yizhan_runtime import (
@@ -45,11 +46,7 @@ class Sink:
         self.seen.extend(record.event for record in records)
         return ()
 
-    async def until(self, count: int, within_s: float = 15.0) -> None:
-        await until(lambda: len(self.seen) >= count, within_s)
-
-
-async def until(condition: Callable[[], bool], within_s: float = 15.0) -> None:
+    async def until(condition: Callable[[], bool], within_s: float = 15.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "not in time"

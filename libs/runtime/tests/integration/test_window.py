@@ -1,11 +1,11 @@
 """The sliding window on real Kafka."""
 
 import asyncio
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
+from libs.runtime.tests.support import until
 
 from yizhan_contracts.topics import VOICE_REQUESTED
 from yizhan_runtime import OpenRecord, Poison, RawRecord, Service, WindowRoute
@@ -20,13 +20,6 @@ def parse(raw: RawRecord) -> str:
     if raw.value is None or raw.value.startswith(b"bad"):
         raise Poison("invalid")
     return raw.value.decode()
-
-
-async def until(condition: Callable[[], bool], within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        await asyncio.sleep(0.02)
 
 
 class Hands:

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from libs.runtime.tests.support import START_MS, Surroundings, fetched, refetched
+
 from yizhan_runtime.aside import BUDGET, Aside, returned
 from yizhan_runtime.errors import Poison
 from yizhan_runtime.publisher import MAX_ASIDE_RECORD_BYTES, Outgoing, size_of

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError
-
 from libs.runtime.tests.support import FakeConsumer, Surroundings, fetched, until
+
 from yizhan_runtime import (
     BatchRoute,
     Fatal,

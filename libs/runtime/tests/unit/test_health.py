@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from libs.runtime.tests.support import START_MS, FakeClock, FakeConsumer
 from prometheus_client import CollectorRegistry
 
-from libs.runtime.tests.support import START_MS, FakeClock, FakeConsumer
 from yizhan_runtime.consuming import Membership
 from yizhan_runtime.errors import Fatal
 from yizhan_runtime.health import ConsumerProbe, Health, KafkaWatch, Sight, judge, needs_kafka
@@ -49,6 +49,9 @@ def member(**values: Any) -> Sight:
         # some partitions old, with records: a stuck consumer
         (member(fetch_ages=(0.2, 200.0), frozen_for=181.0), 0, "stuck"),
         (member(fetch_ages=(0.2, 200.0), frozen_for=100.0), 0, "ready"),
+        # thrown out and back in, over and over
+        (member(is_flapping=True), 0, "stuck"),
+        (Sight(is_member=False, changed_for=0.1, is_flapping=True), 0, "stuck"),
         # no assignment
         (Sight(is_member=False, changed_for=5.0), 0, "not ready"),
         (Sight(is_member=False, changed_for=9999.0), 0, "not ready"),
@@ -204,6 +207,22 @@ async def test_a_zombie_on_an_idle_topic_ends_the_process() -> None:
 async def test_a_member_that_never_gets_a_fetch_answered_is_not_ready() -> None:
     bench = Bench()
     assert (await bench.pass_by(40, fetching=False)).problem == "Kafka does not answer fetches"
+
+
+@pytest.mark.parametrize(("limit", "ends"), [(20, True), (None, False)])
+async def test_two_processes_with_one_instance_id_are_noticed(
+    limit: int | None, ends: bool
+) -> None:
+    bench = Bench()
+    bench.probe.flap_limit = limit
+    for _ in range(15):
+        for _ in range(2):
+            bench.watched.membership.change(is_member=False)
+            bench.watched.membership.change(is_member=True)
+        health = await bench.pass_by(1)
+    assert ("YIZHAN_INSTANCE" in health.stuck) == ends
+    bench.watched.membership.change(is_member=True)
+    assert not (await bench.pass_by(40)).stuck
 
 
 async def test_a_spare_member_is_ready() -> None:

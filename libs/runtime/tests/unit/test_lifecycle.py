@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-
 from libs.runtime.tests.support import FakeClock, until
+
 from yizhan_runtime.bounded import bounded
 from yizhan_runtime.errors import Fatal, Misconfigured, Retryable
 from yizhan_runtime.lifecycle import Life

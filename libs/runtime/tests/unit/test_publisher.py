@@ -12,10 +12,10 @@ from aiokafka.errors import (
     ProducerClosed,
     UnknownTopicOrPartitionError,
 )
+from libs.runtime.tests.support import FakeClock
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
-from libs.runtime.tests.support import FakeClock
 from yizhan_runtime import Fatal, Misconfigured, Outgoing, Permanent, Publisher, Retryable
 from yizhan_runtime.metrics import RuntimeMetrics
 from yizhan_runtime.publisher import to_json

@@ -1,8 +1,8 @@
 """Records and contracts."""
 
 import pytest
-
 from libs.runtime.tests.support import fetched
+
 from yizhan_contracts.events import VoiceRequested
 from yizhan_runtime import Poison, contract
 from yizhan_runtime.records import raw_of

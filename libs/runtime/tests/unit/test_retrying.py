@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-
 from libs.runtime.tests.support import FakeConsumer, Surroundings, fetched, refetched, until
+
 from yizhan_runtime import BatchRoute, OpenRecord, Parked, RawRecord, Record, WindowRoute
 from yizhan_runtime.aside import Aside
 from yizhan_runtime.records import raw_of
