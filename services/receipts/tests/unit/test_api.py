@@ -126,6 +126,7 @@ async def test_story_tells_every_step_and_no_number_and_no_text() -> None:
     world = World()
     of = message(policy=WITH_CALL)
     await world.hear(of, finished(AttemptOutcome.SUBMITTED, sender="ACME"))
+    world.clock.turn(6)
     await world.hear(receipt(ReceiptState.FAILED, reason=Reason.NOT_MOBILE, carrier_code="24"))
     status, story = await Edge(world).get(f"/v1/messages/{MESSAGE_ID}")
     assert status == 200
