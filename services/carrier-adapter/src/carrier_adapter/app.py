@@ -96,7 +96,9 @@ class _Adapter:
             service.publisher, service.clock, _instance(settings), incarnation
         )
         taking = Taking(service.publisher, remembered, service.clock, self._metrics, service.fail)
-        service.http.include_router(Webhook(taking, self._table.find, secrets_of.token).router())
+        service.http.router.routes.append(
+            Webhook(taking, self._table.find, secrets_of.token).route()
+        )
         service.http.include_router(api.router(self._channels, self._intake))
         service.read_table(
             CHANNEL_CONFIGURED.name, contract(ChannelConfigured), self._table.on_configured

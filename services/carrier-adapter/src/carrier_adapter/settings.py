@@ -19,8 +19,8 @@ class AdapterSettings(RuntimeSettings):
     )
     """Where carriers reach this service: scheme, host and what a proxy puts before /v1."""
 
-    adapter_linger_ms: float = Field(default=5.0, ge=0, le=1000)
-    """How long a batch that is not full waits for company."""
+    adapter_linger_ms: float = Field(default=50.0, ge=0, le=1000)
+    """A batch that is not full leaves so long after the one before it; the first leaves at once."""
 
     adapter_down_after_s: float = Field(default=3.0, gt=0, le=60)
     """A channel that takes nothing for so long hands its queue back."""

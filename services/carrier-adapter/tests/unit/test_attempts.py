@@ -66,7 +66,7 @@ async def test_claims_outcomes_and_facts_go_in_batches() -> None:
     world = World()
     async with world.process() as process:
         process.read(*(plan() for _ in range(50)))
-        await process.turn()
+        await process.turn(0.1)
         assert len(world.kafka.facts()) == 50
     assert [len(batch) for batch in world.carriers["a"].batches] == [10] * 5
     assert len(world.store.calls) <= 12

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fastapi import Request
 from prometheus_client import CollectorRegistry
+from starlette.requests import Request
 
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.receiving.normalise import normalise, read
@@ -15,9 +15,10 @@ from carrier_adapter.receiving.taking import Taking
 from carrier_adapter.receiving.webhook import MOST_RECEIPTS, Webhook
 from yizhan_contracts.events import ReceiptReceived, ReceiptState
 from yizhan_contracts.reasons import Reason
+from yizhan_runtime.clock import SystemClock
 from yizhan_runtime.errors import Fatal
 
-from .fakes import EPOCH, FakeClock, FakeKafka, Steps
+from .fakes import EPOCH, FakeKafka, Steps
 from .world import configured, plan
 
 TOKEN = "the-token"
@@ -34,7 +35,7 @@ class Edge:
         taking = Taking(
             self.kafka.seen_by(Steps()),
             self.remembered,
-            FakeClock(),
+            SystemClock(),
             self.metrics,
             self.failures.append,
         )
@@ -49,8 +50,9 @@ class Edge:
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": raw, "more_body": False}
 
-        request = Request({"type": "http", "headers": [], "method": "POST"}, receive)
-        response = await self.webhook.on_receipts(channel, token, request)
+        path = {"channel": channel, "token": token}
+        scope = {"type": "http", "headers": [], "method": "POST", "path_params": path}
+        response = await self.webhook.on_receipts(Request(scope, receive))
         return response.status_code, json.loads(bytes(response.body))
 
     def receipts(self) -> list[ReceiptReceived]:

@@ -20,7 +20,7 @@ from carrier_adapter.sending.gathering import Gathering
 from yizhan_contracts.events import ChannelReported, Lane
 from yizhan_contracts.reasons import Reason
 
-from .fakes import FakeCarrier, settle
+from .fakes import FakeCarrier, FakeClock, settle
 from .world import TIMEOUT_S, World, configured, plan
 
 DOWN = NotTaken(Cause.DOWN, Reason.CARRIER_UNAVAILABLE, "refused")
@@ -124,16 +124,21 @@ async def test_the_rate_is_kept_within_two_percent() -> None:
         assert len(world.carriers["a"].handed) - after_one == pytest.approx(500, rel=0.02)
 
 
-async def test_a_batch_that_is_not_full_waits_for_company_but_not_for_long() -> None:
-    world = World()
-    async with world.process(linger_s=0.005) as process:
-        process.read(plan())
-        await process.turn(0.002)
-        process.read(plan())
-        await process.turn(0.002)
-        assert not world.carriers["a"].batches
-        await process.turn(0.002)
-    assert [len(batch) for batch in world.carriers["a"].batches] == [2]
+async def test_the_first_batch_leaves_at_once_and_those_that_are_not_full_at_intervals() -> None:
+    world = World(batch_max=5)
+    carrier = world.carriers["a"]
+    async with world.process(linger_s=0.05) as process:
+        for _ in range(4):
+            process.read(plan())
+            await process.turn(0.01)
+        assert [len(batch) for batch in carrier.batches] == [1]
+        await process.turn(0.02)
+        assert [len(batch) for batch in carrier.batches] == [1, 3]
+        process.read(*(plan() for _ in range(6)))
+        await process.turn(0.02)
+        assert [len(batch) for batch in carrier.batches] == [1, 3, 5]
+        await process.turn(0.05)
+    assert [len(batch) for batch in carrier.batches] == [1, 3, 5, 1]
 
 
 async def test_a_channel_that_is_down_hands_its_queue_back_and_takes_part_again_later() -> None:
@@ -291,7 +296,7 @@ async def test_work_of_many_batches_is_gathered_into_one_operation() -> None:
         await go.wait()
         return set(items)
 
-    gathering: Gathering[int, set[int]] = Gathering(work)
+    gathering: Gathering[int, set[int]] = Gathering(work, FakeClock(), 0.0)
     calls = [asyncio.ensure_future(gathering.add([n])) for n in range(5)]
     await settle()
     calls[2].cancel()
@@ -307,7 +312,7 @@ async def test_all_callers_of_a_round_learn_that_it_failed() -> None:
         await asyncio.sleep(0)
         raise ValueError(items)
 
-    gathering: Gathering[int, None] = Gathering(work)
+    gathering: Gathering[int, None] = Gathering(work, FakeClock(), 0.0)
     calls = [asyncio.ensure_future(gathering.add([n])) for n in range(3)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert [str(result) for result in results] == ["[0]", "[1, 2]", "[1, 2]"]

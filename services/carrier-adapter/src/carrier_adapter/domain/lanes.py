@@ -1,7 +1,7 @@
 """The queue of a channel: three lanes drawn 8:3:1, at most one open message per recipient."""
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -102,10 +102,6 @@ class LaneQueue(Generic[T]):
                 pulled.append(waiting.popleft().item)
         self._size -= len(pulled)
         return pulled
-
-    def heads(self) -> Iterator[T]:
-        """Give the oldest item of each lane that has one."""
-        return (waiting[0].item for waiting in self._lanes.values() if waiting)
 
     def _draw(self) -> Lane | None:
         """Choose by credit among the lanes that have something; a draw costs nothing yet."""

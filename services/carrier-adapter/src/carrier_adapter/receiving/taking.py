@@ -7,15 +7,19 @@ from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.ports import EventPublisher
 from carrier_adapter.receiving.normalise import BadReceiptError, normalise, read
 from carrier_adapter.receiving.remembered import RememberedIds
+from carrier_adapter.sending.gathering import Gathering
 from yizhan_contracts.events import ChannelConfigured, ReceiptReceived
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Fatal, Retryable
 
 Problem = dict[str, Any]
 
+_INTERVAL_S = 0.01
+"""Rounds of publishing begin so far apart: many carriers send each receipt in a call of its own."""
+
 
 class Taking:
-    """Publishes what it can read, in one go. Returns when Kafka has acknowledged all of it."""
+    """Publishes what it can read, with what others bring meanwhile, in one go."""
 
     def __init__(
         self,
@@ -25,7 +29,7 @@ class Taking:
         metrics: AdapterMetrics,
         fail: Callable[[BaseException], None],
     ) -> None:
-        self._publisher = publisher
+        self._publishing = Gathering(publisher.publish, clock, _INTERVAL_S)
         self._remembered = remembered
         self._clock = clock
         self._metrics = metrics
@@ -34,13 +38,13 @@ class Taking:
     async def take(
         self, channel: ChannelConfigured, items: Iterable[Any]
     ) -> tuple[int, list[Problem]]:
-        """Take a call's receipts; give how many, and what is wrong with the others.
+        """Take a call's receipts; give how many Kafka has, and what is wrong with the others.
 
         Raises Retryable: Kafka may or may not have them.
         """
         receipts, problems = self._read_all(channel, items)
         try:
-            await self._publisher.publish(receipts)
+            await self._publishing.add(receipts)
         except Fatal as error:
             self._fail(error)
             raise Retryable("the producer is broken") from error

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
+from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Retryable
 
 T = TypeVar("T")
@@ -18,14 +19,19 @@ class _Round(Generic[T, R]):
 
 
 class Gathering(Generic[T, R]):
-    """Runs ``work`` over the items of all callers that come while it is busy.
+    """Runs ``work`` over the items of all callers that come while it is busy, or ran just now.
 
     The first caller of a round does the work, the others wait for it: no task of its own, and when
-    there is little to do a caller pays for itself alone.
+    there is little to do a caller pays for itself alone, at once.
     """
 
-    def __init__(self, work: Callable[[Sequence[T]], Awaitable[R]]) -> None:
+    def __init__(
+        self, work: Callable[[Sequence[T]], Awaitable[R]], clock: Clock, interval_s: float
+    ) -> None:
         self._work = work
+        self._clock = clock
+        self._interval_s = interval_s
+        self._began_at = float("-inf")
         self._busy = asyncio.Lock()
         self._next: _Round[T, R] | None = None
 
@@ -47,6 +53,7 @@ class Gathering(Generic[T, R]):
     async def _lead(self, gathered: _Round[T, R]) -> R:
         try:
             async with self._busy:
+                await self._keep_interval()
                 self._next = None
                 result = await self._work(gathered.items)
         except BaseException as error:
@@ -58,3 +65,9 @@ class Gathering(Generic[T, R]):
             raise
         gathered.done.set_result(result)
         return result
+
+    async def _keep_interval(self) -> None:
+        pause_s = self._began_at + self._interval_s - self._clock.monotonic()
+        if pause_s > 0:
+            await self._clock.sleep(pause_s)
+        self._began_at = self._clock.monotonic()

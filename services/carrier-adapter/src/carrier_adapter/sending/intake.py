@@ -19,6 +19,9 @@ from yizhan_runtime.window import OpenRecord
 
 Opened = OpenRecord[AttemptPlanned]
 
+_CLAIMS_INTERVAL_S = 0.01
+"""Rounds of claims begin so far apart: what many channels claim meanwhile goes in one insert."""
+
 
 class Intake:
     """Follows every open record until what became of its attempt is durable.
@@ -58,7 +61,7 @@ class Intake:
         self.closing = Closing(store, self.writer, clock, incarnation)
         self.desk = Desk(
             incarnation,
-            Gathering(store.insert_claims),
+            Gathering(store.insert_claims, clock, _CLAIMS_INTERVAL_S),
             self.inquiry,
             self.writer,
             remembered,

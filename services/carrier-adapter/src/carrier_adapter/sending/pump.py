@@ -26,6 +26,7 @@ class Pump:
         self._channel = channel
         self._desk = desk
         self._linger_s = linger_s
+        self._left_at = float("-inf")
         self._state = State.CLOSED
 
     async def run(self) -> None:
@@ -103,6 +104,7 @@ class Pump:
             else:
                 batch.append(flight)
         self._desk.inquiry.ask(late, Intent.EXPIRE)
+        self._left_at = channel.clock.monotonic()
         channel.bucket.spend(len(batch), channel.clock.monotonic())
         return batch
 
@@ -131,12 +133,15 @@ class Pump:
                 return 0
 
     def _lingers(self, size: int) -> float:
-        """Give the time that a small batch still waits for company."""
+        """Give the time that a batch which is not full still waits for company.
+
+        The first one goes at once; while messages come, the others leave at intervals. A batch
+        costs as much as ten messages, so small ones are what a loaded machine cannot afford.
+        """
         channel = self._channel
         if channel.config is None or size >= channel.config.batch_max:
             return 0.0
-        oldest = min(flight.queued_at for flight in channel.queue.heads())
-        return oldest + self._linger_s - channel.clock.monotonic()
+        return self._left_at + self._linger_s - channel.clock.monotonic()
 
     def _pause_s(self) -> float | None:
         """Give the time until something is to be done that nobody wakes us for."""
