@@ -95,8 +95,6 @@ class ChannelHealth:
         self._refresh(now, ())
         return transitions
 
-    # ---- inside ----
-
     def _is_at_rest(self) -> bool:
         return (
             self.whole.state is State.HEALTHY
@@ -177,8 +175,6 @@ class ChannelHealth:
                 change.after_s,
             )
         ]
-
-    # ---- views ----
 
     def _refresh(self, now: float, countries: Iterable[str]) -> None:
         """Make the views of the whole and of these countries anew; note whether one has changed."""

@@ -74,8 +74,6 @@ class Circuit:
         self._trial_good = 0
         self._trial_bad = 0
 
-    # ---- what is reported ----
-
     def take(self, now: float, outcomes: Outcomes) -> Share:
         """Take submits of one country; give what they say about the channel as a whole."""
         self._count(now, outcomes)
@@ -158,8 +156,6 @@ class Circuit:
             if delta or whole:
                 most = _HEADROOM * open_at
                 evidence.add(now, delta, most, is_against=delta > 0 or whole > 0)
-
-    # ---- what follows ----
 
     def judge(self, now: float) -> Change | None:
         """Decide whether the state changes, and change it."""
