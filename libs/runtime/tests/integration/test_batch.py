@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
-
 from libs.runtime.tests.support import until
 
 from yizhan_contracts.topics import SHIPMENT_UPDATED, VOICE_REQUESTED
@@ -46,11 +45,8 @@ class Sink:
         self.seen.extend(record.event for record in records)
         return ()
 
-    async def until(condition: Callable[[], bool], within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        await asyncio.sleep(0.02)
+    async def until(self, count: int, within_s: float = 15.0) -> None:
+        await until(lambda: len(self.seen) >= count, within_s)
 
 
 def service_of(

@@ -1,8 +1,8 @@
-"""A service as a process: signals, exit codes, instances, and what it does when there is nothing to do."""
+"""A service as a process: signals, exit codes, instances, idleness."""
 
 import asyncio
-import contextlib
 import json
+import random
 import signal
 import socket
 import time
@@ -137,8 +137,6 @@ async def test_a_poisoned_producer_ends_the_process(corner: Any, program: Any) -
 
 
 def _incompressible(size: int) -> bytes:
-    import random
-
     return random.Random(7).randbytes(size)
 
 
@@ -203,9 +201,8 @@ async def _activity(program: Any) -> list[float]:
     return [*[await program.metric(name) for name in names], *writes]
 
 
-async def test_ready_says_what_it_waits_for(program: Any) -> None:
-    started = await (await program(program_mongo=True).start()).until_started()
-    with contextlib.suppress(AssertionError):
-        status, body = await started.get("/ready")
-        assert (status, json.loads(body)["waiting_for"]) == (200, {})
-    assert (await started.get("/live"))[0] == 200
+async def test_a_mongodb_that_never_comes_is_exit_code_75(program: Any) -> None:
+    nowhere = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500"
+    started = await program(program_mongo=True, mongo_url=nowhere, start_timeout_s=3).start()
+    assert await started.exit_code() == 75
+    assert "MongoDB ping on admin failed" in started.said("ending")[0]["why"]

@@ -43,6 +43,7 @@ def test_good_records_long_past_hide_nothing() -> None:
     limit = DlqLimit(window=100, minimum=50)
     for _ in range(50):
         limit.saw(0, 10)
+    for _ in range(5):
+        limit.saw(10, 0)
     with pytest.raises(Fatal):
-        for _ in range(11):
-            limit.saw(10, 0)
+        limit.saw(10, 0)

@@ -313,7 +313,8 @@ class FakeProducer:
 async def test_a_producer_that_gets_nothing_through_to_a_kafka_that_answers_ends_the_process() -> (
     None
 ):
-    bench, failures = Bench(), []
+    bench = Bench()
+    failures: list[BaseException] = []
     settings = RuntimeSettings(stuck_after_s=100, publish_timeout_s=5)
     kafka = KafkaWatch(bench.clock, bench.does_answer)
     watch = HealthWatch(settings, bench.clock, bench.metrics, kafka, failures.append)
