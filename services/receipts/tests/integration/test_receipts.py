@@ -155,14 +155,14 @@ async def test_silence_settles_as_unknown_and_a_late_receipt_corrects_it(corner:
     async def is_unknown() -> bool:
         return await count(mongo, "settled", status=Status.UNKNOWN.value) == 1
 
+    async def has_heard(*statuses: str) -> bool:
+        return list(corner.customer.heard.values()) == [list(statuses)]
+
     await until(is_unknown)
+    await until(lambda: has_heard("1"))
     await publish(service, receipt(ReceiptState.DELIVERED))
     await all_settled(service, 1)
-
-    async def is_heard() -> bool:
-        return list(corner.customer.heard.values()) == [["1", "0"]]
-
-    await until(is_heard)
+    await until(lambda: has_heard("1", "0"))
     told = [MessageSettled.model_validate_json(v) for v in await corner.read(MESSAGE_SETTLED.name)]
     assert [(event.status, event.revision) for event in told] == [
         (Status.UNKNOWN, 1),
