@@ -56,7 +56,6 @@ class Topics(Watch):
 
     def _on_planned(self, value: bytes) -> None:
         event = AttemptPlanned.model_validate_json(value)
-        self.planned.append((event.planned_at, event.channel, event.attempt_id))
         self.plans[event.message.message_id].append(event)
 
     def _on_finished(self, value: bytes) -> None:

@@ -15,8 +15,8 @@ from yizhan_demo.parties import Parties, Push
 from yizhan_demo.topics import Publisher, Watch
 from yizhan_demo.upstream import Kind, Upstream
 
-PROBE_GAP_S = 2.0
-"""Attempts for a broken carrier that come this long after the others are probes, not traffic."""
+LEFT = ("open", "probing")
+"""The states of a channel that the router plans around."""
 
 HANDSETS: dict[str, str] = {
     # Australia: handsets that are switched off; another carrier cannot help.
@@ -102,21 +102,24 @@ class Morning:
             and self.pushed >= len(accepted)
         )
 
-    def diverted_after_s(self) -> tuple[float, int]:
-        """Give how long the broken carrier still got traffic, and how many attempts that were."""
+    def diverted_after_s(self) -> tuple[float | None, int]:
+        """Give when the router first planned around the broken carrier, in seconds from its fall.
+
+        And how many attempts it had still planned for it until then.
+        """
         if self.broken_at is None:
-            return 0.0, 0
+            return None, 0
         late = sorted(
-            at
-            for at, channel, _ in self.watch.planned
-            if channel == self.broken and at > self.broken_at
+            (plan for plan in self.watch.planned if plan.at > self.broken_at),
+            key=lambda plan: plan.at,
         )
-        last, count = self.broken_at, 0
-        for at in late:
-            if (at - last).total_seconds() > PROBE_GAP_S:
-                break
-            last, count = at, count + 1
-        return (last - self.broken_at).total_seconds(), count
+        sent = 0
+        for plan in late:
+            if plan.channel == self.broken:
+                sent += 1
+            elif plan.states.get(self.broken) in LEFT:
+                return (plan.at - self.broken_at).total_seconds(), sent
+        return None, sent
 
 
 @dataclass

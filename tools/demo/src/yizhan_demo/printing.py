@@ -110,10 +110,12 @@ def _latency_line(outcome: Outcome) -> str:
 
 
 def _divert_line(morning: Morning) -> str:
-    seconds, count = morning.diverted_after_s()
+    seconds, sent = morning.diverted_after_s()
+    if seconds is None:
+        return f"{morning.broken} went down; the router never had to plan around it."
     return (
-        f"{morning.broken} went down; the router sent it {count} more attempts "
-        f"over {seconds:.2f} s, then moved (later probes not counted)."
+        f"{morning.broken} went down half-way; {seconds:.2f} s later the router planned around it, "
+        f"having planned {sent} more attempts for it."
     )
 
 

@@ -6,7 +6,7 @@ And it watches the topics.
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -42,6 +42,14 @@ class Publisher:
         )
 
 
+class Planned(NamedTuple):
+    """One plan of the router: when, for which channel, and how it saw the candidates."""
+
+    at: datetime
+    channel: str
+    states: dict[str, str]
+
+
 class Watch:
     """Reads topics from their beginning and keeps what the demo asks about."""
 
@@ -64,8 +72,7 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
         self.answers: list[ShipmentAnswered] = []
         self.settled: dict[str, list[MessageSettled]] = {}
-        self.planned: list[tuple[datetime, str, str]] = []
-        """When, for which channel, which attempt."""
+        self.planned: list[Planned] = []
         self.in_doubt: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -95,7 +102,8 @@ class Watch:
 
     def _on_planned(self, value: bytes) -> None:
         event = AttemptPlanned.model_validate_json(value)
-        self.planned.append((event.planned_at, event.channel, event.attempt_id))
+        states = {candidate.channel: candidate.state for candidate in event.decision.candidates}
+        self.planned.append(Planned(event.planned_at, event.channel, states))
 
     def _on_finished(self, value: bytes) -> None:
         event = AttemptFinished.model_validate_json(value)
