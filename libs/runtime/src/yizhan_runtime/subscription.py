@@ -6,6 +6,7 @@ batches with a null header).
 """
 
 import logging
+import zlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -109,7 +110,7 @@ def subscribe(broker: KafkaBroker, settings: RuntimeSettings, subscription: Subs
     subscriber = broker.subscriber(
         *(settings.namespace + topic for topic in subscription.topics),
         group_id=group,
-        group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,
+        group_instance_id=static_member(settings, subscription),
         batch=True,
         max_records=subscription.max_records,
         batch_timeout_ms=BATCH_TIMEOUT_MS,
@@ -133,6 +134,18 @@ def subscribe(broker: KafkaBroker, settings: RuntimeSettings, subscription: Subs
 
     subscriber(on_message)
     return subscriber
+
+
+def static_member(settings: RuntimeSettings, subscription: Subscription) -> str | None:
+    """Name a static member by its instance and by what it reads; None for a dynamic one.
+
+    Kafka gives a static member that is back within its session its old partitions, without a
+    rebalance, also if it reads more topics than before: those nobody would ever read.
+    """
+    if not settings.instance:
+        return None
+    topics = zlib.crc32("\n".join(sorted(subscription.topics)).encode())
+    return f"{settings.namespace}{subscription.group}-{settings.instance}-{topics:08x}"
 
 
 def _assignor() -> type[StickyPartitionAssignor]:
