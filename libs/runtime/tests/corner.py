@@ -14,7 +14,7 @@ from yizhan_runtime import RuntimeSettings, Service
 
 
 class Corner:
-    """One test's corner of Kafka: a namespace with all topics, a producer, services that end with the test."""
+    """A namespace with all topics, a producer, and services that end with the test."""
 
     def __init__(
         self, kafka_url: str, mongo_url: str, namespace: str, stack: AsyncExitStack

@@ -43,17 +43,20 @@ class Program:
         assert self._process is not None
         return self._process
 
+    def text(self) -> str:
+        """All that it has written."""
+        return self._log.read_text()
+
     def lines(self) -> list[dict[str, Any]]:
         """What it has logged."""
-        text = self._log.read_text().splitlines()
-        return [json.loads(line) for line in text if line.startswith("{")]
+        return [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
 
     def said(self, event: str) -> list[dict[str, Any]]:
         return [line for line in self.lines() if line["event"] == event]
 
     async def until_started(self, within_s: float = 40.0) -> "Program":
         await until(lambda: bool(self.said("started")) or not self.is_running(), within_s)
-        assert self.is_running(), self._log.read_text()[-3000:]
+        assert self.is_running(), self.text()[-3000:]
         return self
 
     def is_running(self) -> bool:

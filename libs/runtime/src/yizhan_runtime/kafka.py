@@ -90,7 +90,7 @@ async def describe_topics(settings: RuntimeSettings, names: Iterable[str]) -> di
             described = await admin.describe_topics(sorted(names))
     except (KafkaError, TimeoutError, OSError) as error:
         raise Retryable(
-            f"Kafka at {settings.kafka_url} does not answer: {type(error).__name__}"
+            f"Kafka at {settings.kafka_url} does not answer, or not to us: {type(error).__name__}"
         ) from error
     finally:
         await admin.close()

@@ -20,7 +20,15 @@ _NUMBER = re.compile(
 _KEPT_DIGITS = 6
 _HIDDEN_DIGITS = 3
 
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+FASTSTREAM_LOGGER = "yizhan_runtime.faststream"
+"""Not "faststream": that one has a handler of its own, which writes colours instead of JSON."""
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "asctime",
+    "color_message",
+    "message",
+    "taskName",
+}
 _NOISY_SECONDS = 10.0
 _MAX_FRAMES = 20
 
@@ -114,10 +122,12 @@ def configure_logging(service: str, level: str) -> None:
     handler.setFormatter(JsonFormatter(service))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     handler.addFilter(_KafkaNoise())
-    for quiet in ("aiokafka", "faststream", "pymongo", "uvicorn.access"):
+    for quiet in ("aiokafka", "pymongo", "uvicorn.access"):
         logging.getLogger(quiet).setLevel(
             max(logging.WARNING, logging.getLevelNamesMapping()[level])
         )
+    # Its warnings are about topics it may not make, and members that are spare on purpose.
+    logging.getLogger(FASTSTREAM_LOGGER).setLevel(logging.ERROR)
     # Says that an offset was out of range: records went before anybody had read them.
     logging.getLogger("aiokafka.consumer.fetcher").setLevel(logging.INFO)
 

@@ -7,6 +7,7 @@ batches with a null header).
 
 import logging
 import zlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,9 +18,12 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from yizhan_runtime.logs import FASTSTREAM_LOGGER, get_logger
 from yizhan_runtime.polling import PatientConsumer
 from yizhan_runtime.security import broker_security
 from yizhan_runtime.settings import RuntimeSettings
+
+log = get_logger(__name__)
 
 Batch = Sequence["ConsumerRecord[Any, Any]"]
 
@@ -97,7 +101,7 @@ def make_broker(settings: RuntimeSettings, fail: Callable[[BaseException], None]
         allow_auto_create_topics=False,
         consumer_only=True,
         graceful_timeout=STOP_TIMEOUT_S,
-        logger=logging.getLogger("faststream"),
+        logger=logging.getLogger(FASTSTREAM_LOGGER),
         log_level=logging.DEBUG,
     )
     broker.fail = fail
@@ -176,7 +180,11 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._subscription = subscription
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        if revoked:
+            log.info("partitions go", extra={"group": self._subscription.group})
         await self._subscription.on_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        counts = Counter(tp.topic for tp in assigned)
+        log.info("partitions came", extra={"group": self._subscription.group, "of": dict(counts)})
         await self._subscription.on_assigned(assigned)

@@ -109,9 +109,7 @@ async def all_committed(corner: Corner, count: int) -> None:
 
 @pytest.mark.parametrize("window", [False, True])
 async def test_a_killed_kafka_loses_nothing(
-    corner: Corner,
-    private_servers: PrivateServers,
-    window: bool,  # noqa: FBT001
+    corner: Corner, private_servers: PrivateServers, *, window: bool
 ) -> None:
     values = [b"%d" % n for n in range(1500)]
     relay = Relay(corner, window=window)
@@ -121,38 +119,11 @@ async def test_a_killed_kafka_loses_nothing(
     private_servers.kafka.kill()
     await asyncio.sleep(10)
     await asyncio.to_thread(private_servers.kafka.start)
-    began = time.monotonic()
     await feeding
-    found = await outcome(corner, set(values))
+    await outcome(corner, set(values))
     assert relay.service.failure is None
     await until_async(relay.is_ready, 20)
     await all_committed(corner, 1500)
-    repeats = sum(found.values()) - len(found)
-    print(
-        f"\nkill: all there {time.monotonic() - began:.1f} s after the restart, {repeats} repeats"
-    )  # noqa: T201
-
-
-@pytest.mark.parametrize("window", [False, True])
-async def test_a_frozen_kafka_loses_nothing(
-    corner: Corner,
-    private_servers: PrivateServers,
-    window: bool,  # noqa: FBT001
-) -> None:
-    values = [b"%d" % n for n in range(1500)]
-    relay = Relay(corner, window=window)
-    await corner.start(relay.service)
-    feeding = asyncio.create_task(feed(corner, values))
-    await asyncio.sleep(2)
-    private_servers.kafka.freeze()
-    await asyncio.sleep(15)
-    private_servers.kafka.thaw()
-    await feeding
-    found = await outcome(corner, set(values))
-    assert relay.service.failure is None
-    await until_async(relay.is_ready, 20)
-    await all_committed(corner, 1500)
-    print(f"\nfreeze: {sum(found.values()) - len(found)} repeats")  # noqa: T201
 
 
 async def test_kafka_away_is_alive_and_not_ready(

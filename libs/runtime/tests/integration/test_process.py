@@ -53,6 +53,7 @@ async def test_a_sigterm_under_load_loses_nothing_and_repeats_nothing(
     second.signal(signal.SIGTERM)
     assert await second.exit_code() == 0
     assert await corner.committed(GROUP, IN) == 3000
+    assert all(line.startswith("{") for line in second.text().splitlines()), second.text()
 
 
 @pytest.mark.timeout(120)

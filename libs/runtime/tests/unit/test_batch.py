@@ -43,7 +43,7 @@ class Bench:
         self.consumer = BatchConsumer(self.around.context, [route], self.around.fail)
 
     async def take(self, *records: Any) -> None:
-        await self.consumer.on_batch(self.kafka, records)  # type: ignore[arg-type]
+        await self.consumer.on_batch(self.kafka, records)
 
     def outcomes(self) -> dict[str, float]:
         [metric] = self.around.metrics.processed.collect()
@@ -308,7 +308,7 @@ async def test_a_commit_that_is_refused_is_not() -> None:
     bench = Bench(Sink().handle)
     tries = 0
 
-    async def commit(_offsets: dict[TopicPartition, int]) -> None:
+    async def commit(offsets: dict[TopicPartition, int]) -> None:
         nonlocal tries
         tries += 1
         raise CommitFailedError
@@ -321,7 +321,7 @@ async def test_a_commit_that_is_refused_is_not() -> None:
 async def test_an_error_of_ours_ends_the_process_and_never_reaches_faststream() -> None:
     bench = Bench(Sink().handle)
 
-    async def put(_asides: Any) -> None:
+    async def put(asides: Any) -> None:
         raise KeyError("bug")
 
     bench.around.context.aside.put = put  # type: ignore[method-assign]

@@ -211,7 +211,7 @@ async def test_a_member_that_never_gets_a_fetch_answered_is_not_ready() -> None:
 
 @pytest.mark.parametrize(("limit", "ends"), [(20, True), (None, False)])
 async def test_two_processes_with_one_instance_id_are_noticed(
-    limit: int | None, ends: bool
+    limit: int | None, *, ends: bool
 ) -> None:
     bench = Bench()
     bench.probe.flap_limit = limit
@@ -252,7 +252,7 @@ async def test_frozen_ourselves_we_blame_nobody() -> None:
 async def test_a_position_that_is_being_looked_up_stops_no_probe() -> None:
     bench = Bench()
 
-    async def position(_tp: TopicPartition) -> int:
+    async def position(tp: TopicPartition) -> int:
         raise TimeoutError
 
     bench.kafka.position = position  # type: ignore[method-assign]

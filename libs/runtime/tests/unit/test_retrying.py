@@ -46,7 +46,7 @@ class Bench:
         self.consumer = RetryConsumer(self.around.context, routes, self.around.fail)
 
     async def take(self, records: Any) -> None:
-        await self.consumer.on_batch(self.kafka, records)  # type: ignore[arg-type]
+        await self.consumer.on_batch(self.kafka, records)
 
 
 async def test_each_group_gets_its_own_records_back_though_all_read_the_same_topic() -> None:

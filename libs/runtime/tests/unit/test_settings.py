@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from yizhan_runtime import RuntimeSettings
 from yizhan_runtime.errors import Misconfigured
@@ -36,8 +36,8 @@ def test_secrets_are_not_shown() -> None:
     settings = RuntimeSettings(
         kafka_security="SASL_SSL",
         kafka_username="u",
-        kafka_password="hidden",
-        mongo_url="mongodb://u:hidden@h",
+        kafka_password=SecretStr("hidden"),
+        mongo_url=SecretStr("mongodb://u:hidden@h"),
     )
     assert "hidden" not in repr(settings)
 
@@ -63,7 +63,7 @@ def test_sasl_and_tls_reach_aiokafka_and_faststream() -> None:
         kafka_security="SASL_SSL",
         kafka_sasl_mechanism="SCRAM-SHA-256",
         kafka_username="u",
-        kafka_password="p",
+        kafka_password=SecretStr("p"),
     )
     ours = connection(settings)
     theirs = make_broker(settings, lambda _error: None)._connection_kwargs

@@ -45,7 +45,7 @@ class Bench:
             self.seen.append(one.record.event)
 
     async def take(self, *records: Any) -> None:
-        await self.window.on_batch(self.kafka, records)  # type: ignore[arg-type]
+        await self.window.on_batch(self.kafka, records)
 
     def finish(self, *events: str) -> None:
         for event in events:
@@ -286,7 +286,7 @@ async def test_a_commit_that_is_refused_waits_for_the_next_move() -> None:
     bench = Bench()
     tries = 0
 
-    async def commit(_offsets: dict[TopicPartition, int]) -> None:
+    async def commit(offsets: dict[TopicPartition, int]) -> None:
         nonlocal tries
         tries += 1
         raise CommitFailedError
