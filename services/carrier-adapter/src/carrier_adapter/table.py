@@ -69,8 +69,10 @@ class ChannelTable:
         """Close, for ever, the carriers that were replaced, each when its last answers are in."""
         while True:
             close_at, carrier = await self._replaced.get()
-            await self._clock.sleep(max(0.0, close_at - self._clock.monotonic()))
-            await carrier.close()
+            try:
+                await self._clock.sleep(max(0.0, close_at - self._clock.monotonic()))
+            finally:
+                await carrier.close()
 
     async def close_all(self) -> None:
         """Let all connections go."""

@@ -230,6 +230,19 @@ async def test_a_new_configuration_keeps_connections_unless_it_changes_them() ->
         closing.cancel()
 
 
+async def test_a_replaced_carrier_is_closed_at_the_stop_too() -> None:
+    world = World()
+    old = world.carriers["a"]
+    async with world.process() as process:
+        closing = asyncio.ensure_future(process.table.close_replaced())
+        process.table.on_configured("a", None)
+        await process.turn(1)
+        assert not old.is_closed
+        closing.cancel()
+        await asyncio.wait([closing])
+    assert old.is_closed
+
+
 async def test_a_channel_taken_out_of_the_table_hands_everything_back() -> None:
     world = World()
     async with world.process() as process:
