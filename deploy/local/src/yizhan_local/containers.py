@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import socket
 import threading
 from typing import Any
 
@@ -42,6 +43,8 @@ KAFKA_ENVIRONMENT = {
 @functools.cache
 def can_serve(image: str) -> bool:
     """Tell whether an engine answers and has the image, or can pull it within a minute."""
+    if not _engine_listens():
+        return False
     try:
         client = docker.from_env(timeout=ANSWER_TIMEOUT_S)
     except DockerException:
@@ -53,6 +56,20 @@ def can_serve(image: str) -> bool:
         return False
     finally:
         client.close()
+
+
+def _engine_listens() -> bool:
+    """Look before the client does: where nobody listens, its failed connect leaks the socket."""
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if not host.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(ANSWER_TIMEOUT_S)
+        try:
+            probe.connect(host.removeprefix("unix://"))
+        except OSError:
+            return False
+    return True
 
 
 class DockerServer:
