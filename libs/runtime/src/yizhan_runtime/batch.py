@@ -6,9 +6,8 @@ its slowest part bounds it, so nothing that waits for a carrier or a customer be
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -17,58 +16,21 @@ from yizhan_runtime.clock import backoff_s
 from yizhan_runtime.consuming import Committed, ConsumerContext, Membership, commit, read
 from yizhan_runtime.errors import Fatal, Misconfigured, Permanent, Poison, Retryable
 from yizhan_runtime.explaining import explain
+from yizhan_runtime.loading import BatchRoute, Load, by_partition, say_poison
 from yizhan_runtime.logs import get_logger
-from yizhan_runtime.records import E, Parked, Parse, RawRecord, Record, raw_of
+from yizhan_runtime.records import Parked, RawRecord, Record, raw_of
 from yizhan_runtime.subscription import Batch
+
+__all__ = ["BatchConsumer", "BatchRoute"]
 
 log = get_logger(__name__)
 
 TROUBLED_AFTER_TRIES = 3
 """From this try on, a batch that cannot be done makes the service not ready."""
 
+_BEAT_S = 5.0
 _LOOK_S = 0.5
 """How soon a batch that waits notices that its partitions go."""
-
-
-@dataclass(frozen=True)
-class BatchRoute(Generic[E]):
-    """Topics, how they are read, and who handles them.
-
-    ``handle`` gets all records of its topics in one poll, in order per partition. When it returns,
-    everything in them is durable, but for what it returns as parked. It may be called again with
-    the same records, or with some of them. ``on_drain`` is called when what it has in hand is to
-    come to an end.
-    """
-
-    topics: tuple[str, ...]
-    parse: Parse[E]
-    handle: Callable[[Sequence[Record[E]]], Awaitable[Iterable[Parked | Aside]]]
-    foreign: bool = False
-    on_drain: Callable[[], None] = lambda: None
-
-
-@dataclass
-class Load:
-    """A batch on its way: what is left to be handled, what to set aside, what to commit then."""
-
-    work: dict[int, tuple[BatchRoute[Any], list[Record[Any]]]] = field(default_factory=dict)
-    asides: list[Aside] = field(default_factory=list)
-    offsets: dict[TopicPartition, int] = field(default_factory=dict)
-    taken: dict[str, int] = field(default_factory=dict)
-    """Records by topic."""
-    oldest_ms: int = 0
-    internal_poison: int = 0
-
-    @property
-    def records(self) -> int:
-        return sum(self.taken.values())
-
-    def count(self, topic: str, records: int, oldest_ms: int) -> None:
-        self.taken[topic] = self.taken.get(topic, 0) + records
-        self.oldest_ms = min(self.oldest_ms or oldest_ms, oldest_ms)
-
-    def add(self, route: BatchRoute[Any], record: Record[Any]) -> None:
-        self.work.setdefault(id(route), (route, []))[1].append(record)
 
 
 class BatchConsumer:
@@ -159,6 +121,7 @@ class BatchConsumer:
 
     async def _finish(self, consumer: AIOKafkaConsumer, load: Load, generation: int) -> bool:
         """Make a load durable and commit it. False: given up, to be read again."""
+        say_poison(load.asides)
         self._limit.saw(load.internal_poison, load.records - load.internal_poison)
         self._observe(load)
         if not await self._until_durable(load, generation):
@@ -196,7 +159,6 @@ class BatchConsumer:
     ) -> None:
         load.internal_poison += not (route is not None and route.foreign)
         load.asides.append(self._aside(raw, error.code, error.detail))
-        say_poison(raw, error)
 
     async def _until_durable(self, load: Load, generation: int) -> bool:
         """Try until all of it is durable. False: given up, because its partitions go."""
@@ -252,12 +214,14 @@ class BatchConsumer:
         """Call the handler; halve what it fails on, until the records that do it stand alone."""
         self._beat()
         try:
-            parked = await route.handle(records)
+            parked = await self._handled(route, records)
         except (Retryable, Fatal, Misconfigured):
             raise
-        except Exception as error:  # noqa: BLE001 - the one place where a handler's mistakes end up
+        except Exception as error:
             if len(records) == 1:
                 return [self._failed(records[0].raw, error)]
+            if self._draining:
+                raise Retryable("a batch failed, and its partitions go") from error
             log.warning(
                 "a batch failed: trying its halves",
                 extra={"group": self._c.group, "records": len(records), "why": explain(error)},
@@ -266,6 +230,20 @@ class BatchConsumer:
             first = await self._call(route, records[:half])
             return first + await self._call(route, records[half:])
         return [one if isinstance(one, Aside) else self._parked(one) for one in parked]
+
+    async def _handled(
+        self, route: BatchRoute[Any], records: list[Record[Any]]
+    ) -> Iterable[Parked | Aside]:
+        if not route.is_patient:
+            return await route.handle(records)
+        handling = asyncio.ensure_future(route.handle(records))
+        try:
+            while not handling.done():
+                self._beat()
+                await asyncio.wait([handling], timeout=_BEAT_S)
+        finally:
+            handling.cancel()
+        return handling.result()
 
     def _parked(self, one: Parked) -> Aside:
         raw = one.record.raw
@@ -323,20 +301,3 @@ class BatchConsumer:
             handled[aside.raw.topic] -= 1
         for topic, count in handled.items():
             processed.labels(group, topic, "handled").inc(count)
-
-
-def by_partition(batch: Batch) -> Iterable[tuple[TopicPartition, Batch]]:
-    """Part a poll by its partitions: they stand in it one after the other."""
-    begin = 0
-    for end in range(1, len(batch) + 1):
-        first = batch[begin]
-        if end == len(batch) or (
-            batch[end].partition != first.partition or batch[end].topic != first.topic
-        ):
-            yield TopicPartition(first.topic, first.partition), batch[begin:end]
-            begin = end
-
-
-def say_poison(raw: RawRecord, error: Poison) -> None:
-    """Log where poison stands, and what is wrong with it."""
-    log.warning("poison", extra={"origin": raw.origin, "code": error.code, "detail": error.detail})

@@ -23,6 +23,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.consuming import Membership
+from yizhan_runtime.errors import Misconfigured
 from yizhan_runtime.kafka import connection
 from yizhan_runtime.metrics import RuntimeMetrics
 from yizhan_runtime.settings import RuntimeSettings
@@ -40,7 +41,7 @@ FEWEST_FLAPS, MOST_FLAPS = 15, 40
 
 _ASK_TIMEOUT_S = 5.0
 _POSITION_TIMEOUT_S = 1.0
-_FROZEN_OURSELVES_S = 5.0
+_FROZEN_OURSELVES_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,10 @@ class KafkaWatch:
 
 async def kafka_answers(settings: RuntimeSettings) -> bool:
     """Tell whether the cluster answers a fresh client."""
-    admin = AIOKafkaAdminClient(**connection(settings))
+    try:
+        admin = AIOKafkaAdminClient(**connection(settings))
+    except Misconfigured:
+        return False  # a certificate has gone: nothing to end a running service for
     try:
         async with asyncio.timeout(_ASK_TIMEOUT_S):
             await admin.start()

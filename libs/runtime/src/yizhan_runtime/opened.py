@@ -103,6 +103,7 @@ class OpenPartition:
 
     def begin(self, offset: int, now: float) -> None:
         """Note when a batch began that starts at ``offset``."""
+        self.open_since()  # forgets batches that have ended
         self._begun.append(Begun(offset, now))
 
     def add(self, opened: OpenRecord[Any]) -> None:

@@ -13,14 +13,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from yizhan_runtime.aside import Aside, returned
-from yizhan_runtime.batch import BatchConsumer, BatchRoute, Load, by_partition
+from yizhan_runtime.batch import BatchConsumer, BatchRoute
 from yizhan_runtime.consuming import ConsumerContext
 from yizhan_runtime.errors import Fatal, Poison, Retryable
 from yizhan_runtime.explaining import explain
+from yizhan_runtime.loading import Load, by_partition
 from yizhan_runtime.opened import OpenRecord
 from yizhan_runtime.records import RawRecord, Record, raw_of
+from yizhan_runtime.setting_aside import within_budget
 from yizhan_runtime.subscription import Batch
-from yizhan_runtime.window import WindowConsumer
+from yizhan_runtime.window import WindowConsumer, WindowRoute
 
 SHORTEST_WAIT_S = 0.25
 """What falls due within this is done, and committed, together."""
@@ -133,7 +135,8 @@ class WindowReturns:
         abandoned = [one for one in ended if isinstance(one, BaseException)]
         if abandoned:
             raise Retryable(f"{len(abandoned)} records were abandoned in a drain")
-        return [self._window.within_budget(one) for one in ended if isinstance(one, Aside)]
+        asides = (one for one in ended if isinstance(one, Aside))
+        return [within_budget(one, self._window.context) for one in asides]
 
     def revoke(self) -> None:
         """Have the service let go of what it has not begun."""
@@ -142,6 +145,19 @@ class WindowReturns:
             one.revoke()
         if opened:
             self._window.forget(opened)
+
+
+def returning(window: WindowConsumer, route: WindowRoute[Any]) -> BatchRoute[Any]:
+    """Make the way back of a window's parked records, one for each consumer that brings them."""
+    returns = WindowReturns(window)
+    return BatchRoute(
+        route.topics,
+        route.parse,
+        returns.handle,
+        route.foreign,
+        on_drain=returns.revoke,
+        is_patient=True,
+    )
 
 
 def _settling(

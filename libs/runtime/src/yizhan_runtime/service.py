@@ -6,22 +6,19 @@ background tasks -> consumers -> ready. Stop: consumers drain and commit -> HTTP
 """
 
 import asyncio
-import gc
 import socket
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import uvicorn
-import uvloop
 from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from pydantic import ValidationError
 
 from yizhan_contracts import topics as contract_topics
 from yizhan_contracts.events import AttemptPlanned
 from yizhan_contracts.topics import RETRY_DELAYS_S, Topic
-from yizhan_runtime import errors, http
+from yizhan_runtime import http
 from yizhan_runtime.aside import SetAside
 from yizhan_runtime.batch import BatchConsumer, BatchRoute
 from yizhan_runtime.bounded import bounded
@@ -39,22 +36,26 @@ from yizhan_runtime.health import (
 )
 from yizhan_runtime.kafka import check_topics
 from yizhan_runtime.lifecycle import Hook, Life
-from yizhan_runtime.logs import configure_logging, get_logger
+from yizhan_runtime.logs import get_logger
 from yizhan_runtime.metrics import RuntimeMetrics
 from yizhan_runtime.mongo import Mongo
 from yizhan_runtime.publisher import Publisher
-from yizhan_runtime.records import Parse, describe
-from yizhan_runtime.retrying import RetryConsumer, WindowReturns
+from yizhan_runtime.records import Parse
+from yizhan_runtime.retrying import RetryConsumer, returning
+from yizhan_runtime.running import run
 from yizhan_runtime.settings import RuntimeSettings
 from yizhan_runtime.subscription import Subscription, make_broker, subscribe
 from yizhan_runtime.table import OnChange, TableReader
 from yizhan_runtime.watch import HealthWatch
 from yizhan_runtime.window import OpenRecord, WindowConsumer, WindowRoute
 
+__all__ = ["Service", "run"]
+
 log = get_logger(__name__)
 
 TOPICS_GRACE_S = 5.0
 STOP_TIMEOUT_S = 5.0
+HOOK_TIMEOUT_S = 10.0
 WINDOW_FETCH_BYTES = 262_144
 """A paused partition throws its fetched records away (aiokafka): keep that little."""
 PARKED_RECORDS = 200
@@ -181,7 +182,7 @@ class Service:
         self._add(consumer, subscription)
         self.background(f"commits of {group}", consumer.commit_forever)
         for delay in RETRY_DELAYS_S:
-            self._take_back(delay, group, [_returning(consumer, route) for route in routes])
+            self._take_back(delay, group, [returning(consumer, route) for route in routes])
         return consumer
 
     def read_table(self, topic: str, parse: Parse[Any], on_change: OnChange) -> None:
@@ -273,7 +274,7 @@ class Service:
         await self._stop_serving()
         await self._life.cancel_all()
         for hook in self._stop_hooks:
-            await bounded("stop hook", hook(), drain_s)
+            await bounded("stop hook", hook(), HOOK_TIMEOUT_S)
         await asyncio.gather(*(table.stop() for table in self._tables))
         await self.publisher.stop()
         if self._mongo is not None:
@@ -334,12 +335,6 @@ class Service:
         return self._watch.ready_report(self.name, is_alive=self.failure is None)
 
 
-def _returning(window: WindowConsumer, route: WindowRoute[Any]) -> BatchRoute[Any]:
-    """Make the way back of a window's parked records, one for each consumer that brings them."""
-    returns = WindowReturns(window)
-    return BatchRoute(route.topics, route.parse, returns.handle, route.foreign, returns.revoke)
-
-
 def _registered(topic: str) -> Topic:
     """Find a topic in the registry by its name. Raises Misconfigured."""
     prefix = AttemptPlanned.TOPIC + "."
@@ -348,33 +343,3 @@ def _registered(topic: str) -> Topic:
         if known.name == topic:
             return known
     raise Misconfigured(f"{topic} is no topic of the registry (yizhan_contracts.topics)")
-
-
-def run(build: Callable[[], Service]) -> NoReturn:
-    """Build a service and run it; the process ends with its exit code."""
-    configure_logging("yizhan", "INFO")
-    try:
-        service = build()
-    except (Misconfigured, ValueError, OSError) as error:
-        log.critical("cannot run like this", extra={"why": _why(error)})
-        raise SystemExit(errors.EXIT_MISCONFIGURED) from None
-    configure_logging(service.name, service.settings.log_level)
-    _collect_less()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(service.run())
-    raise SystemExit(code)
-
-
-def _collect_less() -> None:
-    """Look for cycles rarely: events live for milliseconds and have none.
-
-    At Python's own threshold, 700 allocations, the search cost 24-36 % of a service's CPU.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
-def _why(error: Exception) -> str:
-    """Say which settings are wrong; pydantic's errors would print their values, maybe secrets."""
-    return describe(error) if isinstance(error, ValidationError) else str(error)

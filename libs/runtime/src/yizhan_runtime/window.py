@@ -7,19 +7,19 @@ watermark. What a crash replays is what was finished above it, so a replay must 
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from yizhan_runtime.aside import Aside, DlqLimit
-from yizhan_runtime.batch import by_partition, say_poison
-from yizhan_runtime.clock import backoff_s
 from yizhan_runtime.consuming import Committed, ConsumerContext, Membership, commit, read
-from yizhan_runtime.errors import Poison, Retryable
+from yizhan_runtime.errors import Poison
+from yizhan_runtime.loading import by_partition, say_poison
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.opened import OpenPartition, OpenRecord
 from yizhan_runtime.records import E, Parse, Record, raw_of
+from yizhan_runtime.setting_aside import AsideQueue, Leaving, within_budget
 from yizhan_runtime.subscription import Batch
 
 __all__ = ["OpenRecord", "WindowConsumer", "WindowRoute"]
@@ -43,8 +43,8 @@ class WindowRoute(Generic[E]):
 class _Arrivals:
     """What one poll brings."""
 
-    begun: list[OpenRecord[Any]]
-    poison: list[tuple[OpenPartition, OpenRecord[Any], Aside]]
+    begun: list[OpenRecord[Any]] = field(default_factory=list)
+    poison: list[Leaving] = field(default_factory=list)
     internal_poison: int = 0
 
 
@@ -64,6 +64,7 @@ class WindowConsumer:
     ) -> None:
         self._c = context
         self._routes = {topic: route for route in routes for topic in route.topics}
+        self.context = context
         self.intake = intake
         self.forget = on_revoked or (lambda _records: None)
         self._fail = fail
@@ -71,8 +72,7 @@ class WindowConsumer:
         self._max_span = max_span
         self._limit = DlqLimit()
         self._partitions: dict[TopicPartition, OpenPartition] = {}
-        self._to_set_aside: list[tuple[OpenPartition, OpenRecord[Any], Aside]] = []
-        self._setting_aside: asyncio.Task[None] | None = None
+        self._asides = AsideQueue(context, self._set_aside, fail)
         self._moved = asyncio.Event()
         self._committing = asyncio.Lock()
         self._draining = False
@@ -110,7 +110,7 @@ class WindowConsumer:
 
     def _begin(self, consumer: AIOKafkaConsumer, batch: Batch) -> None:
         assigned, now = consumer.assignment(), self._c.clock.monotonic()
-        arrivals = _Arrivals([], [])
+        arrivals = _Arrivals()
         touched = []
         for tp, fetched in by_partition(batch):
             if tp not in assigned:
@@ -146,10 +146,9 @@ class WindowConsumer:
                 opened = OpenRecord(Record(raw, read(route.parse, raw)), partition.end)
                 arrivals.begun.append(opened)
             except Poison as error:
-                say_poison(raw, error)
                 opened = OpenRecord(Record(raw, None), partition.end)
                 aside = Aside(raw, error.code, error.detail, group=self._c.group)
-                arrivals.poison.append((partition, opened, aside))
+                arrivals.poison.append(Leaving(partition, opened, aside))
                 arrivals.internal_poison += not route.foreign
             partition.add(opened)
 
@@ -157,15 +156,15 @@ class WindowConsumer:
         """Pass on what came, unless most of it is poison. Raises Fatal then: nothing was done."""
         poison = arrivals.internal_poison
         others = len(arrivals.begun) + len(arrivals.poison) - poison
+        say_poison([one.aside for one in arrivals.poison])
         try:
             self._limit.saw(poison, others)
         except BaseException:
-            for opened in [*arrivals.begun, *(opened for _, opened, _ in arrivals.poison)]:
+            for opened in [*arrivals.begun, *(one.opened for one in arrivals.poison)]:
                 opened.revoke()
                 opened.abandon()
             raise
-        self._to_set_aside += arrivals.poison
-        self._set_aside()
+        self._asides.put(arrivals.poison)
         self.intake(arrivals.begun)
 
     def _ended(
@@ -180,8 +179,7 @@ class WindowConsumer:
             log.error("abandoned, but not revoked", extra={"origin": opened.record.raw.origin})
             aside = Aside(opened.record.raw, "abandoned", delay="5s", counts=False)
         if aside is not None:
-            self._to_set_aside.append((partition, opened, self.within_budget(aside)))
-            self._set_aside()
+            self._asides.put([Leaving(partition, opened, within_budget(aside, self._c))])
             return
         if abandoned:
             self._count(partition, "abandoned")
@@ -189,37 +187,9 @@ class WindowConsumer:
             partition.handled += 1
         self._close(partition, opened, abandoned=abandoned)
 
-    def within_budget(self, aside: Aside) -> Aside:
-        """Park no record for ever: one that has had its tries goes to the DLQ."""
-        raw, put = aside.raw, self._c.aside
-        delay = put.delay_within_budget(raw, aside.delay, counts=aside.counts)
-        return replace(aside, delay=delay, group=raw.group or self._c.group)
-
-    def _set_aside(self) -> None:
-        if self._to_set_aside and self._setting_aside is None:
-            self._setting_aside = asyncio.ensure_future(self._set_all_aside())
-
-    async def _set_all_aside(self) -> None:
-        """Write what is to be set aside, all that there is at a time, until there is none."""
-        tries = 0
-        try:
-            while self._to_set_aside:
-                going, self._to_set_aside = self._to_set_aside, []
-                try:
-                    await self._c.aside.put([aside for _, _, aside in going])
-                except Retryable:
-                    self._to_set_aside = going + self._to_set_aside
-                    tries += 1
-                    await self._c.clock.sleep(backoff_s(tries))
-                    continue
-                tries = 0
-                for partition, opened, aside in going:
-                    self._count(partition, "parked" if aside.delay else "dead-lettered")
-                    self._close(partition, opened)
-        except Exception as error:  # noqa: BLE001 - handed to the supervisor
-            self._fail(error)
-        finally:
-            self._setting_aside = None
+    def _set_aside(self, one: Leaving) -> None:
+        self._count(one.partition, "parked" if one.aside.delay else "dead-lettered")
+        self._close(one.partition, one.opened)
 
     def _close(
         self, partition: OpenPartition, opened: OpenRecord[Any], *, abandoned: bool = False

@@ -214,3 +214,28 @@ async def test_a_stop_lets_the_batch_in_hand_end(corner: Any) -> None:
     await asyncio.sleep(0.2)
     await service.stop()
     assert len(seen) == await corner.committed("voice-fallback", TOPIC)
+
+
+@pytest.mark.slow
+async def test_a_batch_that_waits_longer_than_kafka_allows_is_given_up_and_read_again(
+    corner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yizhan_runtime.subscription.MAX_POLL_INTERVAL_MS", 3_000)
+    away = True
+    seen: list[str] = []
+
+    async def handle(records: Sequence[Record[str]]) -> Iterable[Parked]:
+        if away:
+            raise Retryable("away")
+        seen.extend(record.event for record in records)
+        return ()
+
+    await corner.send(TOPIC, [b"%d" % i for i in range(50)])
+    service = await corner.start(service_of(corner, handle))
+    rebalances = service.metrics.rebalances.labels("voice-fallback")._value
+    await until(lambda: rebalances.get() >= 2, 30.0)
+    away = False
+    await until(lambda: len(set(seen)) == 50, 20.0)
+    assert service.failure is None
+    await asyncio.sleep(0.5)
+    assert await corner.committed("voice-fallback", TOPIC) == 50

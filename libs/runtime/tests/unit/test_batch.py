@@ -19,7 +19,8 @@ from yizhan_runtime import (
     Record,
     Retryable,
 )
-from yizhan_runtime.batch import BatchConsumer, by_partition
+from yizhan_runtime.batch import BatchConsumer
+from yizhan_runtime.loading import by_partition
 
 P0, P1 = TopicPartition("t.in", 0), TopicPartition("t.in", 1)
 Handle = Callable[[Sequence[Record[str]]], Awaitable[Iterable[Parked]]]
@@ -337,3 +338,58 @@ async def test_a_record_without_a_timestamp_is_no_record_of_1970() -> None:
     await bench.take(record)
     [metric] = bench.around.metrics.waited_seconds.collect()
     assert not [one for one in metric.samples if one.value > 1e6]
+
+
+async def test_a_patient_route_takes_its_time_and_is_seen_to_be_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("yizhan_runtime.batch._BEAT_S", 0.01)
+    bench = Bench(Sink().handle)
+    beats: set[float | None] = set()
+
+    async def handle(_records: Sequence[Record[str]]) -> Iterable[Parked]:
+        for _ in range(10):
+            bench.around.clock.passed += 60
+            await asyncio.sleep(0.03)
+            beats.add(bench.consumer.busy_since)
+        return ()
+
+    bench.consumer._routes = {"in": BatchRoute(("in",), parse, handle, is_patient=True)}
+    await bench.take(*fetched([b"a"]))
+    assert len(beats) == 10
+    assert bench.kafka.committed == {P0: 1}
+
+
+async def test_errors_of_a_patient_route_are_errors_too() -> None:
+    async def handle(_records: Sequence[Record[str]]) -> Iterable[Parked]:
+        raise Permanent("never")
+
+    bench = Bench(handle)
+    bench.consumer._routes = {"in": BatchRoute(("in",), parse, handle, is_patient=True)}
+    await bench.take(*fetched([b"a"]))
+    assert bench.outcomes() == {"dead-lettered": 1}
+
+
+async def test_a_failing_batch_is_not_taken_apart_while_its_partitions_go() -> None:
+    calls = 0
+
+    async def handle(_records: Sequence[Record[str]]) -> Iterable[Parked]:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0.01)
+        raise KeyError
+
+    bench = Bench(handle)
+    batch = asyncio.create_task(bench.take(*fetched([b"a"] * 100)))
+    await asyncio.sleep(0)
+    await asyncio.wait_for(bench.consumer.on_revoked([P0]), 1.0)
+    await batch
+    assert (calls, bench.kafka.commits) == (1, [])
+
+
+async def test_a_flood_of_poison_does_not_flood_the_logs(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(Sink().handle, foreign=True)
+    await bench.take(*fetched([b"bad"] * 400))
+    told = [record for record in caplog.records if "poison" in record.message]
+    assert len(told) == 6
+    assert told[-1].__dict__["records"] == 395

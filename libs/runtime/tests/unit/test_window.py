@@ -330,3 +330,11 @@ async def test_what_is_held_is_what_stands_still_on_purpose() -> None:
     await bench.take(*fetched([b"a"]), *fetched([b"b"], partition=1))
     bench.finish("b")
     assert set(bench.window.held()) == {P0}
+
+
+async def test_what_it_remembers_of_batches_is_bounded_by_what_is_open() -> None:
+    bench = Bench()
+    for n in range(200):
+        await bench.take(*fetched([b"%d" % n], first=n))
+        bench.finish(str(n))
+    assert len(bench.window._partitions[P0]._begun) <= 2
