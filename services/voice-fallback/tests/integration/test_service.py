@@ -77,24 +77,27 @@ async def test_settled_messages_are_not_rung_and_a_ledger_that_is_away_is_asked_
     assert len((await sims.records())["by_ref"]) == 6
 
 
-async def test_lost_answers_missing_reports_and_refusals_end_the_call(
+async def test_lost_answers_and_missing_reports_end_the_call(
     world: World, sims: Simulators, asked: Ledger
 ) -> None:
-    await sims.set(
-        ring_ms=50,
-        lose_answer_ratio=0.5,
-        numbers={"+8613800000000": "none"},
-        refuse_numbers={"+8613800000001": "21211"},
-    )
+    await sims.set(ring_ms=50, lose_answer_ratio=0.5, numbers={"+8613800000000": "none"})
     await world.publish(requests(10))
     async with world.voice(sims, asked):
-        finished = {one.message_id: one for one in await world.finished(10)}
-    by_outcome = Counter(one.outcome for one in finished.values())
-    assert by_outcome[CallOutcome.ANSWERED] == 8
-    assert by_outcome[CallOutcome.UNKNOWN] == 1
-    assert by_outcome[CallOutcome.FAILED] == 1
-    (refused,) = [one for one in finished.values() if one.outcome is CallOutcome.FAILED]
+        finished = await world.finished(10)
+    by_outcome = Counter(one.outcome for one in finished)
+    assert by_outcome == {CallOutcome.ANSWERED: 9, CallOutcome.UNKNOWN: 1}
+
+
+async def test_a_refusal_ends_the_call_with_the_code_of_the_provider(
+    world: World, sims: Simulators, asked: Ledger
+) -> None:
+    await sims.set(ring_ms=50, refuse_numbers={"+8613800000001": "21211"})
+    await world.publish(requests(3))
+    async with world.voice(sims, asked):
+        finished = await world.finished(3)
+    (refused,) = [one for one in finished if one.outcome is CallOutcome.FAILED]
     assert refused.provider_code == "21211"
+    assert sum(one.outcome is CallOutcome.ANSWERED for one in finished) == 2
 
 
 async def test_a_provider_that_is_down_is_waited_for_until_the_limit(
