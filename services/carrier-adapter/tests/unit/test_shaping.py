@@ -329,3 +329,29 @@ async def test_all_callers_of_a_round_learn_that_it_failed() -> None:
     calls = [asyncio.ensure_future(gathering.add([n])) for n in range(3)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert [str(result) for result in results] == ["[0]", "[1, 2]", "[1, 2]"]
+
+
+async def test_a_crash_puts_at_most_a_window_in_doubt_however_slow_the_store_is() -> None:
+    world = World(window=7, batch_max=5)
+    world.store.away, world.store.only = 10_000, "outcome"
+    plans = [plan() for _ in range(30)]
+    async with world.process() as process:
+        process.read(*plans)
+        await process.turn(5)
+        assert len(world.carriers["a"].handed) == 7
+    world.store.away = 0
+    async with world.process() as process:
+        process.read(*plans)
+        await process.turn(TIMEOUT_S + 2)
+    outcomes = Counter(outcome for _, outcome in world.outcomes())
+    assert outcomes == {"in-doubt": 7, "submitted": 23}
+    assert len(world.carriers["a"].handed) == 30
+
+
+async def test_a_recipients_next_message_waits_for_the_answer_and_not_for_the_store() -> None:
+    world = World()
+    world.store.away, world.store.only = 10_000, "outcome"
+    async with world.process() as process:
+        process.read(*(plan(recipient="+33612345678") for _ in range(3)))
+        await process.turn(1)
+        assert len(world.carriers["a"].handed) == 3

@@ -14,7 +14,7 @@ from yizhan_runtime.errors import Fatal, Retryable
 
 Problem = dict[str, Any]
 
-_INTERVAL_S = 0.01
+_INTERVAL_S = 0.025
 """Rounds of publishing begin so far apart: many carriers send each receipt in a call of its own."""
 
 

@@ -122,15 +122,23 @@ class Channel:
         self.wake.set()
 
     def take_slot(self, flight: Flight) -> None:
-        flight.has_slot = True
+        """Count a flight in the window; its recipient is busy by having been drawn."""
+        flight.has_slot = flight.has_recipient = True
         self.open_messages += 1
 
+    def free_recipient(self, flight: Flight) -> None:
+        """Let the next message to its recipient go."""
+        if flight.has_recipient:
+            flight.has_recipient = False
+            self.queue.release(flight.plan.message.recipient)
+            self.wake.set()
+
     def free_slot(self, flight: Flight) -> None:
-        """Give its place in the window up, and let the next message to its recipient go."""
+        """Give its place in the window up."""
+        self.free_recipient(flight)
         if flight.has_slot:
             flight.has_slot = False
             self.open_messages -= 1
-            self.queue.release(flight.plan.message.recipient)
             self.wake.set()
 
     def has_answered(self) -> None:

@@ -33,7 +33,9 @@ class Flight:
     """The same, monotonic: its age decides whether we may still write."""
     written_at: float = 0.0
     has_slot: bool = False
-    """It counts in its channel's window, and its recipient is busy: until its outcome is stored."""
+    """It counts in its channel's window, until its outcome is stored."""
+    has_recipient: bool = False
+    """Nothing else goes to its recipient, until it is answered or in doubt."""
     is_decided: bool = False
     """What became of it is known, or in doubt, and on its way to the store."""
     is_in_doubt: bool = False

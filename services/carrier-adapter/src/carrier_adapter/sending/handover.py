@@ -222,9 +222,12 @@ class Handover:
     def _decide(self, flight: Flight, endings: Sequence[Ending]) -> None:
         """Have what became of a flight stored, which makes room for the next, and published."""
         flight.is_decided = True
+        self._channel.free_recipient(flight)
         latency_s = self._clock.monotonic() - (self._written_at or flight.claimed_mono)
         self._channel.count(endings[0], flight.plan.message, latency_s)
         self._desk.writer.conclude(flight, self._facts(flight, endings))
+        if self._channel.window_free == 0:
+            self._desk.writer.hurry()
 
     def _facts(self, flight: Flight, endings: Sequence[Ending]) -> list[AttemptFinished]:
         now, config = self._clock.now(), self._config

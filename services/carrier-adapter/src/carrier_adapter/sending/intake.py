@@ -19,7 +19,7 @@ from yizhan_runtime.window import OpenRecord
 
 Opened = OpenRecord[AttemptPlanned]
 
-_CLAIMS_INTERVAL_S = 0.01
+_CLAIMS_INTERVAL_S = 0.02
 """Rounds of claims begin so far apart: what many channels claim meanwhile goes in one insert."""
 
 
