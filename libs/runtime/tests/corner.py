@@ -72,6 +72,17 @@ class Corner:
             await producer.send(self.namespace + topic, value, **options)
         await producer.flush()
 
+    async def send_batch(self, topic: str, batch: bytes, partition: int = 0) -> None:
+        """Write a batch of records as it is."""
+        producer = await self._connected()
+        builder = producer.create_batch()
+        builder.append(key=b"k", value=b"v", timestamp=None)
+        builder.close()
+        builder._build()
+        builder._buffer = bytearray(batch)
+        sent = await producer.send_batch(builder, self.namespace + topic, partition=partition)
+        await sent
+
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             self._producer = AIOKafkaProducer(

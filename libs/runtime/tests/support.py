@@ -1,12 +1,15 @@
 """What the suites of the runtime share: polling, a clock that is turned, Kafka's side in memory."""
 
 import asyncio
+import struct
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition, codec
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
 from prometheus_client import CollectorRegistry
 
 from yizhan_runtime import RuntimeSettings
@@ -154,3 +157,33 @@ def refetched(
         )
         for at, one in enumerate(records)
     )
+
+
+def with_raw_header_name(compression: int = 0, name: bytes = b"\xff\xfe\xff\xfe") -> bytes:
+    """Three records in a batch, the second with a header of that name (four bytes)."""
+    placeholder = b"NAME"
+
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 100_000)
+    builder.append(0, START_MS, b"k", b"v0", [])
+    builder.append(1, START_MS, b"k", b"v1", [(placeholder.decode(), b"x"), ("null", None)])
+    builder.append(2, START_MS, b"k", None, [])
+    batch = bytearray(builder.build())
+    at = batch.index(placeholder)
+    batch[at : at + 4] = name
+    return _sealed(batch, compression)
+
+
+_HEADER_BYTES = 61
+_CODECS = {1: "gzip_encode", 4: "zstd_encode"}
+
+
+def _sealed(batch: bytearray, compression: int) -> bytes:
+    """Compress a batch's records, and set its length, its kind and its checksum right."""
+    body = bytes(batch[_HEADER_BYTES:])
+    if compression:
+        body = bytes(getattr(codec, _CODECS[compression])(body))
+    sealed = batch[:_HEADER_BYTES] + body
+    struct.pack_into(">i", sealed, 8, len(sealed) - 12)
+    struct.pack_into(">h", sealed, 21, compression)
+    struct.pack_into(">I", sealed, 17, calc_crc32c(bytes(sealed[21:])))
+    return bytes(sealed)

@@ -13,8 +13,11 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
+from yizhan_runtime import tolerant
 from yizhan_runtime.errors import Fatal
 from yizhan_runtime.explaining import explain
+
+tolerant.install()
 
 PATIENCE_MS = 1_000
 """FastStream polls for its batch timeout and then sleeps as long again: asked for 50 ms, an idle

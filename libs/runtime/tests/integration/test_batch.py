@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
-from libs.runtime.tests.support import until
+from libs.runtime.tests.support import until, with_raw_header_name
 
 from yizhan_contracts.topics import SHIPMENT_UPDATED, VOICE_REQUESTED
 from yizhan_runtime import (
@@ -97,6 +97,21 @@ async def test_poison_null_headers_and_tombstones_go_to_the_dlq_and_block_nothin
         f"{TOPIC}/0/{offset}".encode() for offset in (1, 2, 5)
     ]
     assert (dead[2].key, ("null", None) in dead[2].headers) == (b"\xff", True)
+
+
+async def test_a_header_name_that_is_not_utf8_blocks_nothing(corner: Any) -> None:
+    await corner.send(TOPIC, [b"before"], partition=0)
+    await corner.send_batch(TOPIC, with_raw_header_name())
+    await corner.send(TOPIC, [b"after"], partition=0)
+    await corner.send(TOPIC, [b"%d" % n for n in range(50)])
+    sink = Sink()
+    await corner.start(service_of(corner, sink.handle))
+    await sink.until(54)
+    in_order = [event for event in sink.seen if not event.isdigit()]
+    assert in_order == ["before", "v0", "v1", "after"]
+    assert len(sink.seen) == 54
+    [dead] = await corner.read("voice-fallback.dlq")
+    assert (dead.value, dict(dead.headers)["dlq-reason"]) == (None, b"tombstone")
 
 
 async def test_the_largest_record_there_is_fits_into_the_dlq(corner: Any) -> None:
