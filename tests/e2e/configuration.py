@@ -1,10 +1,16 @@
 """What the end-to-end tests change of the demo's configuration."""
 
+from typing import Any
+
 from tests.support.config import Files, add_account, channel
+from tests.support.world import World
 from yizhan_demo.upstream import COUNTRIES
 
 DRIP = "LU"
 """A country whose only channel takes one message in a hundred seconds."""
+
+LATE = "MT"
+"""A country whose carrier sends receipts a minute late."""
 
 NARROW = "BE"
 """A country whose first channel takes four messages a second."""
@@ -23,6 +29,7 @@ def change(files: Files) -> None:
             **countries,
         }
     _add_channel(files, "drip", DRIP, tps=0.01)
+    _add_channel(files, "late", LATE, tps=100)
     _add_channel(files, "narrow", NARROW, tps=4)
     policy = {"receipt_timeout_s": 3, "voice": "on-failure", "voice_wait_s": 30}
     add_account(files, "quick", like="demo", suffix="-quick", policy=policy)
@@ -32,13 +39,22 @@ def change(files: Files) -> None:
 
 
 def _add_channel(files: Files, name: str, country: str, tps: float) -> None:
+    url = "${SIMULATORS_URL}/" + name
     files["channels"]["channels"].append(
-        {
-            **channel(files, "fallback-global"),
-            "channel": name,
-            "url": "${SIMULATORS_URL}/" + name,
-            "tps": tps,
-            "batch_max": 1,
-            "countries": {country: {"price": 0.01, "priority": 10}},
-        }
+        new_channel(channel(files, "fallback-global"), name, url, country, tps)
     )
+
+
+def new_channel(
+    like: dict[str, Any], name: str, url: str, country: str, tps: float = 100
+) -> dict[str, Any]:
+    """Make a channel like another, for one country."""
+    countries = {country: {"price": 0.01, "priority": 10}}
+    changes = {"channel": name, "url": url, "tps": tps, "batch_max": 1, "countries": countries}
+    return like | changes
+
+
+async def table_of(world: World) -> dict[str, Any]:
+    """Ask the router for the table in force."""
+    table: dict[str, Any] = await world.get("router", "/v1/channels")
+    return table

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.e2e.configuration import DRIP, change
+from tests.e2e.configuration import DRIP, LATE, change, table_of
 from tests.support.config import write_config
+from tests.support.settling import until
 from tests.support.world import World, open_world
 from yizhan_local.namespaces import drop_namespace, new_namespace
 from yizhan_local.servers import Servers
@@ -31,6 +32,8 @@ async def shared(
         config, folder / "stack", servers=servers, namespace=namespace, overrides=OVERRIDES
     ) as world:
         world.dripping = [await world.send(world.number(DRIP), validity_s=30) for _ in range(2)]
+        await world.ends.carrier("late", receipt={"delay_ms": 60_000})
+        world.late = await world.send(world.number(LATE), validity_s=30)
         yield world
     drop_namespace(servers.kafka_url, servers.mongo_url, namespace)
 
@@ -40,3 +43,19 @@ async def world(shared: World) -> AsyncIterator[World]:
     """The stack, with everybody well-behaved again after the test."""
     yield shared
     await shared.ends.calm()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def restored(world: World) -> AsyncIterator[None]:
+    """Put the files back as they were, and wait until they are in force."""
+    folder, version = world.stack.plan.config, (await table_of(world))["table_version"]
+    before = {file: file.read_text() for file in folder.glob("*.yaml")}
+    yield
+    for file, text in before.items():
+        file.write_text(text)
+
+    async def is_in_force() -> bool:
+        table = await table_of(world)
+        return table["table_version"] == version and not table["problem"]
+
+    await until(is_in_force, "the old table")

@@ -57,6 +57,9 @@ async def _all_kinds_of_messages(world: World) -> None:
     held = {"template": "customs-held", "variables": {"tracking_number": "AU1"}}
     ids += [await world.send(world.number("AU"), account="-quick", **held) for _ in range(2)]
     await asyncio.gather(*(world.settled(message_id, within_s=45) for message_id in ids))
+    # What was sent at the start, too: see test_waiting.py.
+    await asyncio.gather(*(world.settled(message_id, within_s=60) for message_id in world.accepted))
+    await world.settled(world.late, revision=2, within_s=60)
     await world.ends.calm()
 
 

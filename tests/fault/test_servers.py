@@ -16,8 +16,8 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
-EVENTS = 1_500
-RATE = 150.0
+EVENTS = 1_600
+RATE = 200.0
 MOST_IN_DOUBT = 150
 
 

@@ -17,8 +17,8 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
-EVENTS = 1_500
-RATE = 150.0
+EVENTS = 1_600
+RATE = 200.0
 MOST_IN_DOUBT = 150
 FROZEN_S = 12.0
 """Longer than the consumers' session timeout, 10 s: the group goes on without the frozen one."""

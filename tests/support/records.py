@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tests.support.settling import until
 from tests.support.world import World
+from yizhan_contracts.topics import all_topics
 
 Record = Any
 """aiokafka's ConsumerRecord, which publishes no types."""
@@ -24,6 +25,9 @@ async def consumer_of(world: World) -> AsyncIterator[AIOKafkaConsumer]:
     )
     await consumer.start()
     try:
+        # All at once: one by one, as it comes to need them, it takes seconds.
+        topics = [topic.name for topic in all_topics(world.channels())]
+        await consumer._client.set_topics([world.namespace + topic for topic in topics])
         yield consumer
     finally:
         await consumer.stop()

@@ -48,6 +48,7 @@ class World:
         self.posted: dict[str, str] = {}
         """Message ids that ingest answered to requests, by idempotency key."""
         self.dripping: list[str] = []
+        self.late = ""
         """Messages that were sent at the start, for whoever waits long."""
         self._http = ends._session
         self._random = random.Random(secrets.randbits(64))
@@ -217,7 +218,9 @@ async def open_world(
     async with AsyncExitStack() as rest:
         await rest.enter_async_context(stack)
         kafka = servers.kafka_url, namespace
-        http = await rest.enter_async_context(aiohttp.ClientSession())
+        # Shorter than servers keep a connection: one that they close as we write is lost.
+        connector = aiohttp.TCPConnector(keepalive_timeout=2)
+        http = await rest.enter_async_context(aiohttp.ClientSession(connector=connector))
         topics = Topics(*kafka, [*channels_of(stack), NO_CHANNEL])
         await rest.enter_async_context(topics)
         producer = AIOKafkaProducer(bootstrap_servers=servers.kafka_url, acks="all", linger_ms=2)

@@ -48,15 +48,20 @@ async def _until_quiet(world: World) -> None:
     """Wait for the last message to settle, and for the reports of it to be over."""
     accepted = world.accepted
     await until(lambda: accepted <= world.topics.settled.keys(), "all settled", within_s=60)
-    same, last = 0, Counts()
+    await world.settled(world.late, revision=2, within_s=60)
+    same, last, moving = 0, await _writes(world), list[str]()
 
     async def is_quiet() -> bool:
-        nonlocal same, last
+        nonlocal same, last, moving
         now = await _writes(world)
-        same, last = (same + 1 if now == last else 0), now
+        changed = [what for what, n in now.items() if n != last[what]]
+        same, last, moving = (0 if changed else same + 1), now, moving + changed
         return same >= 5
 
-    await until(is_quiet, "nothing more written", within_s=60, every_s=1.0)
+    try:
+        await until(is_quiet, "nothing more written", within_s=60, every_s=1.0)
+    except AssertionError as error:
+        raise AssertionError(f"still written: {moving[-20:]}") from error
 
 
 async def _writes(world: World) -> Counts:
