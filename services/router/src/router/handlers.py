@@ -1,7 +1,7 @@
 """Records to the use case. No logic beyond what a record says of itself.
 
 The topics of a group share one route, so that a poll is one publish. Each lane has a group of its
-own: one consumer for all took 4 s to come to an urgent message behind 60,000 bulk ones.
+own: behind 120,000 bulk messages an urgent one took 2.3 s (median) with one consumer for all, 27 ms so.
 """
 
 from collections.abc import Sequence
