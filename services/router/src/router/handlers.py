@@ -1,7 +1,7 @@
 """Records to the use case. No logic beyond what a record says of itself.
 
 The topics of a group share one route, so that a poll is one publish. Each lane has a group of its
-own: behind 120,000 bulk messages an urgent one took 2.3 s (median) with one consumer for all, 27 ms so.
+own: with one for all, an urgent message behind 120,000 bulk ones took 2.3 s (median), now 27 ms.
 """
 
 from collections.abc import Sequence
