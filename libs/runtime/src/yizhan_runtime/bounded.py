@@ -17,7 +17,7 @@ async def bounded(what: str, step: Awaitable[object], timeout_s: float) -> None:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        # aiokafka's consumer leaks its own cancellation while the broker is away (kafka notes 6.2).
+        # aiokafka's consumer leaks its own cancellation while the broker is away.
         log.warning("a stop was cancelled", extra={"step": what})
     except Exception as error:  # noqa: BLE001 - a stop goes on
         log.warning("a stop failed", extra={"step": what, "why": explain(error)})

@@ -1,4 +1,4 @@
-"""Liveness by progress, readiness by what a service stands on (kafka notes 3.6 and 6.7).
+"""Liveness by progress, readiness by what a service stands on.
 
 A ping says nothing about consumers: a member whose coordinator died answers it for ever and
 consumes nothing. So a consumer is looked at from outside (``ConsumerProbe``) and judged:

@@ -65,8 +65,8 @@ async def check_topics(settings: RuntimeSettings, topics: Iterable[Topic]) -> No
     if problems:
         raise Misconfigured(
             f"{'; '.join(sorted(problems))}. Run `yizhan topics apply` with the same "
-            "YIZHAN_KAFKA_URL and YIZHAN_NAMESPACE. A partition count is never changed in place: "
-            "see ARCHITECTURE.md, Partitions"
+            "YIZHAN_KAFKA_URL and YIZHAN_NAMESPACE. A partition count is never changed in place "
+            "(a key has one partition): drain the topic, delete it, and apply"
         )
 
 

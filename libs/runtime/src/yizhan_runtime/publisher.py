@@ -26,7 +26,7 @@ from yizhan_runtime.records import Headers
 from yizhan_runtime.settings import RuntimeSettings
 
 MAX_RECORD_BYTES = 1_000_000
-"""Bounded here: what the broker refuses poisons its partition (kafka notes 6.3)."""
+"""Bounded here: what the broker refuses poisons its partition (ADR 5)."""
 MAX_ASIDE_RECORD_BYTES = MAX_ASIDE_BYTES - 64 * 1024
 """The same for retry topics and DLQs."""
 
@@ -51,9 +51,9 @@ class Outgoing:
 class Publisher:
     """Writes to Kafka. What ``publish`` returns from is kept; Retryable says: it may or may not be.
 
-    A refused idempotent batch poisons its partition until the producer is replaced (kafka notes
-    6.3). So an acknowledgement that says anything but yes is Fatal: ``on_fatal`` ends the process,
-    whoever the caller is, and it comes back with a new producer.
+    A refused idempotent batch poisons its partition until the producer is replaced (ADR 5). So an
+    acknowledgement that says anything but yes is Fatal: ``on_fatal`` ends the process, whoever the
+    caller is, and it comes back with a new producer.
     """
 
     def __init__(

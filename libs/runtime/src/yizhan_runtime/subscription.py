@@ -1,8 +1,8 @@
 """One FastStream subscriber, with every default of it that loses messages turned off.
 
 What FastStream gives: the consume loop, its supervision, start and stop. What is ours: polling,
-parsing, acknowledging, committing (kafka notes 3.1-3.3: its acks lose messages, its parser loses
-batches with a null header).
+parsing, acknowledging, committing: its acks lose messages, its parser loses batches with a null
+header (ADR 1).
 """
 
 import logging
