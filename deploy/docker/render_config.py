@@ -1,4 +1,4 @@
-"""Fill the placeholders of deploy/config for a deployment: render-config.py SOURCE TARGET, values from the environment."""
+"""Fill the placeholders of deploy/config from the environment: render_config.py SOURCE TARGET."""
 
 import os
 import sys
