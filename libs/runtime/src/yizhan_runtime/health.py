@@ -35,7 +35,7 @@ BACK_FOR_S = 30.0
 """For how long Kafka must have answered before a consumer that gets nothing is called dead: it
 needs a second to find a Kafka that has come back."""
 
-FLAPS_WITHIN_S = 30.0
+FLAPS_WITHIN_S = 60.0
 FEWEST_FLAPS, MOST_FLAPS = 15, 40
 """Each process draws its limit from these, so that not both end."""
 

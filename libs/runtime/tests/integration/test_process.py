@@ -153,7 +153,7 @@ async def test_of_two_processes_with_one_instance_id_one_ends_and_the_other_goes
     async def one_has_ended() -> bool:
         return not (first.is_running() and second.is_running())
 
-    await until_async(one_has_ended, 60)
+    await until_async(one_has_ended, 90)
     loser, survivor = (first, second) if second.is_running() else (second, first)
     assert await loser.exit_code() in (70, 75)
     await survivor.until_started()

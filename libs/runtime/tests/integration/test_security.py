@@ -106,9 +106,9 @@ async def plain(kafka: SecureKafka) -> AsyncIterator[Corner]:
         yield corner
 
 
-def settings_of(kafka: SecureKafka, kind: str) -> RuntimeSettings:
+def settings_of(kafka: SecureKafka, kind: str, **more: Any) -> RuntimeSettings:
     files = kafka.certificates
-    common: dict[str, Any] = {"kafka_ca_file": files / "ca.pem", "start_timeout_s": 3.0}
+    common: dict[str, Any] = {"kafka_ca_file": files / "ca.pem", "start_timeout_s": 30.0}
     client = {"kafka_cert_file": files / "client.pem", "kafka_key_file": files / "client.key"}
     tls = {"kafka_url": f"127.0.0.1:{kafka.tls_port}", "kafka_security": "SSL"}
     sasl = {
@@ -125,7 +125,7 @@ def settings_of(kafka: SecureKafka, kind: str) -> RuntimeSettings:
         "tls of a stranger": {**common, **tls, **client, "kafka_ca_file": files / "stranger.pem"},
         "sasl, wrong password": {**common, **sasl, "kafka_password": SecretStr("no")},
     }
-    return RuntimeSettings(**kinds[kind])
+    return RuntimeSettings(**{**kinds[kind], **more})
 
 
 @pytest.mark.parametrize("kind", ["tls", "sasl"])
@@ -158,7 +158,7 @@ def value_of(raw: RawRecord) -> bytes:
     "kind", ["tls without a certificate", "tls of a stranger", "sasl, wrong password"]
 )
 async def test_who_may_not_come_in_does_not_start(kafka: SecureKafka, kind: str) -> None:
-    service = Service("voice-fallback", settings_of(kafka, kind))
+    service = Service("voice-fallback", settings_of(kafka, kind, start_timeout_s=1.0))
     service.needs([VOICE_REQUESTED])
     with pytest.raises(Retryable, match="does not answer"):
         await service.start()

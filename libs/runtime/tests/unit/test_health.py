@@ -222,7 +222,7 @@ async def test_two_processes_with_one_instance_id_are_noticed(
         health = await bench.pass_by(1)
     assert ("YIZHAN_INSTANCE" in health.stuck) == ends
     bench.watched.membership.change(is_member=True)
-    assert not (await bench.pass_by(40)).stuck
+    assert not (await bench.pass_by(70)).stuck
 
 
 async def test_a_spare_member_is_ready() -> None:
