@@ -162,8 +162,8 @@ class Inquiry:
         if flight.foreign_claim is None:
             flight.foreign_claim, flight.foreign_since = claim, now
         timeout_s = self._directory.submit_timeout_s(claim.channel) + LOOK_AGAIN_GRACE_S
-        if now - flight.foreign_since < timeout_s:
-            due = flight.foreign_since + timeout_s
+        due = flight.foreign_since + timeout_s
+        if now < due:
             heapq.heappush(self._waiting, (due, next(self._number), flight))
             return
         log.warning("a claim's owner is silent", extra={"attempt_id": flight.attempt_id})
