@@ -1,6 +1,7 @@
 """One stack on servers of its own for the whole suite; every test brings its own messages."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,14 +10,21 @@ import pytest_asyncio
 
 from tests.fault.carriers import worry
 from tests.support.config import Files, account, write_config
-from tests.support.world import World, open_world
+from tests.support.world import SERVICES, World, open_world
 from yizhan_local.servers import PrivateServers
+
+INSTANCES = int(os.environ.get("YIZHAN_TEST_INSTANCES", "1"))
+"""Of each service. With two, a killed one's partitions go to the other."""
 
 
 def patient(files: Files) -> None:
-    """Wait for receipts longer than any fault lasts: none is lost, some are late."""
+    """Wait longer than any fault lasts: no deadline passes, so whatever is not known is lost."""
     for name in ("demo", "demo-sms"):
-        account(files, name)["policy"]["receipt_timeout_s"] = 150
+        changed = account(files, name)
+        changed["policy"]["receipt_timeout_s"] = 600
+        changed["validity_s"] = 900
+        for rule in changed["rules"].values():
+            rule["validity_s"] = 900
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +40,11 @@ async def shared(
     folder: Path = tmp_path_factory.mktemp("fault")
     config = write_config(folder / "source", patient)
     async with open_world(
-        config, folder / "stack", servers=own_servers, namespace="fault."
+        config,
+        folder / "stack",
+        servers=own_servers,
+        namespace="fault.",
+        instances=dict.fromkeys(SERVICES, INSTANCES),
     ) as world:
         yield world
 

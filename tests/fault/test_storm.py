@@ -14,7 +14,7 @@ from tests.fault.carriers import worry
 from tests.support.conservation import conserved
 from tests.support.load import load
 from tests.support.notes import note
-from tests.support.world import SERVICES, World
+from tests.support.world import World
 from yizhan_local.servers import PrivateServers
 
 STORM_S = float(os.environ.get("YIZHAN_TEST_STORM_S", "20"))
@@ -36,6 +36,7 @@ class Storm:
         self._world = world
         self._servers = servers
         self._random = random.Random(SEED)
+        self._names = [name for name in world.stack.names if name != "simulators"]
         self.faults: list[str] = []
 
     async def rage(self, seconds: float) -> None:
@@ -48,17 +49,17 @@ class Storm:
             await asyncio.sleep(self._random.uniform(0.1, 2.5))
 
     async def _kill(self) -> None:
-        name = self._random.choice(SERVICES)
+        name = self._random.choice(self._names)
         self.faults.append(f"kill {name}")
         await asyncio.to_thread(self._world.stack.kill, name)
 
     async def _kill_many(self) -> None:
-        names = self._random.sample(SERVICES, 3)
+        names = self._random.sample(self._names, 3)
         self.faults.append(f"kill {names}")
         await asyncio.gather(*(asyncio.to_thread(self._world.stack.kill, name) for name in names))
 
     async def _freeze(self) -> None:
-        name, seconds = self._random.choice(SERVICES), self._random.choice((0.5, 4.0, 11.5))
+        name, seconds = self._random.choice(self._names), self._random.choice((0.5, 4.0, 11.5))
         self.faults.append(f"freeze {name} {seconds} s")
         self._world.stack.signal(name, signal.SIGSTOP)
         await asyncio.sleep(seconds)
