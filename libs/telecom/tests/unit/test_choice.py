@@ -1,6 +1,5 @@
 """Choice: who is a candidate, in which order, how equals share, and that it can be replayed."""
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 
@@ -271,20 +270,3 @@ def test_probes_taken_are_noted() -> None:
     now = adapter.at + 3
     taken = [chooser.choose(facts(number), now).why for number in range(50)]
     assert taken.count(Why.PROBE) == 1
-
-
-def test_a_choice_takes_less_than_50_us_with_200_channels_and_240_countries() -> None:
-    countries = tuple(f"{number:03}" for number in range(240))
-    channels = [
-        channel(f"c{number}", priority=number % 7, countries=countries) for number in range(200)
-    ]
-    health = Health()
-    health.keep([c.channel for c in channels], 0.0)
-    chooser = Chooser(Table(channels), health)
-    messages = [facts(number, country=countries[number % 240]) for number in range(5_000)]
-    for message in messages[:240]:
-        chooser.choose(message, 0.0)
-    begun = time.process_time()
-    for message in messages:
-        chooser.choose(message, 0.0)
-    assert (time.process_time() - begun) / len(messages) < 50e-6

@@ -147,10 +147,12 @@ class AcceptRequests:
         due: dict[str, Input] = {}
         for name in names:
             first = stored.get(name)
-            if first is None or (name not in done and self._is_young(first)):
+            if first is None:
                 told[name] = RequestRefused(409, [_IN_FLIGHT], retry_after_s=1)
             elif name in done or (name, first.body_hash) not in asked:
                 told[name] = first
+            elif self._is_young(first):
+                told[name] = RequestRefused(409, [_IN_FLIGHT], retry_after_s=1)
             else:
                 due[name] = first
         return told, due
