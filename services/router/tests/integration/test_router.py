@@ -99,22 +99,21 @@ async def test_a_channel_without_topics_is_no_candidate_until_they_are_there(sta
         assert plan.channel == "b"
 
 
-async def test_a_broken_channel_is_left_within_a_second_of_the_report(stage: Stage) -> None:
+async def test_a_broken_channel_is_left_but_for_probes(stage: Stage) -> None:
     await stage.provision("a", "b")
     stage.write_table("a", "b")
     async with stage.router():
         await stage.send(reported("a"))
         await stage.send(message(1))
         await stage.plans("a", until=lambda found: len(found) == 1)
-        broken_at = datetime.now(UTC)
         for number in range(2, 40):
             if number in (2, 7):
                 await stage.send(reported("a", failed=10 * number))
             await stage.send(message(number))
             await asyncio.sleep(0.05)
         plans = await stage.plans("a", "b", until=lambda found: len(found) == 39)
-    late = [p for p in plans if p.channel == "a" and p.planned_at > broken_at]
-    assert not late or max(p.planned_at for p in late) - broken_at < timedelta(seconds=1)
+    last = sorted(plans, key=lambda plan: plan.planned_at)[-10:]
+    assert sum(plan.channel == "b" for plan in last) >= 9
 
 
 async def test_poison_is_set_aside_and_blocks_nothing(stage: Stage) -> None:
