@@ -169,6 +169,9 @@ CHANNEL_CONFIGURED = _table(
     [_ROUTER],
     [_ROUTER, _ADAPTER, _VOICE],
 )
+CHANNEL_OVERRIDDEN = _table(
+    events.ChannelOverridden, Key.CHANNEL, "An operator's word on a channel.", [_ROUTER], [_ROUTER]
+)
 CHANNEL_REPORTED = _report(events.ChannelReported, "How a channel does.", [_ADAPTER], [_ROUTER])
 DELIVERY_REPORTED = _report(
     events.DeliveryReported, "What receipts say of a channel.", [_RECEIPTS], [_ROUTER]
@@ -250,6 +253,7 @@ SINGLE: tuple[Topic, ...] = (
     REPLY_RECEIVED,
     REROUTE_REQUESTED,
     CHANNEL_CONFIGURED,
+    CHANNEL_OVERRIDDEN,
     CHANNEL_REPORTED,
     DELIVERY_REPORTED,
     HOLD_CHANGED,

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from yizhan_contracts import ids
 from yizhan_contracts.events._base import (
@@ -47,6 +47,11 @@ class Decision(Part):
 
     why: str
     candidates: tuple[Candidate, ...] = ()
+    excluded: dict[ChannelName, str] = Field(default_factory=dict)
+    """Channels of the country that were no candidates, and why."""
+    routing: str = ""
+    """The policy that was followed, and the rule it is from where the account's gave way."""
+    table_version: str = ""
 
 
 class AttemptPlanned(Event):

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from yizhan_contracts.events._base import ChannelName, Event, Name, Part, Utc
 from yizhan_contracts.reasons import Reason
@@ -17,6 +17,35 @@ class Protocol(StrEnum):
     NONE = "none"
 
 
+class NetworkRoute(Part):
+    """What is different in one network of a country; what is left out is as in the country."""
+
+    price: Annotated[float, Field(ge=0)] | None = None
+    priority: int | None = None
+    weight: Annotated[int, Field(ge=0)] | None = None
+
+
+class SenderKind(StrEnum):
+    """What recipients see as the sender. A signature in the text counts as alphanumeric."""
+
+    ALPHANUMERIC = "alphanumeric"
+    SHORT_CODE = "short-code"
+    """3 to 8 digits."""
+    NUMERIC = "numeric"
+    """A number in international format, with or without the plus."""
+
+
+class SenderRules(Part):
+    """Which senders a carrier takes in one country. Without any, all of them."""
+
+    kinds: tuple[SenderKind, ...] = ()
+    """Empty: every kind."""
+    registered: tuple[str, ...] = ()
+    """Only these are taken; empty: the carrier wants none registered."""
+    rewrite: str = ""
+    """Put in place of every sender, which is then taken whatever it is."""
+
+
 class CountryRoute(Part):
     """What a channel offers in one country; ``*`` in ChannelConfigured.countries is the rest."""
 
@@ -24,6 +53,43 @@ class CountryRoute(Part):
     priority: int = 100
     """Smaller is preferred, before health."""
     weight: Annotated[int, Field(ge=0)] = 100
+    networks: dict[str, NetworkRoute] = Field(default_factory=dict)
+    """By MCCMNC, where a network differs from its country."""
+    senders: SenderRules = SenderRules()
+
+
+class TemplateState(StrEnum):
+    """How far a carrier's own review of a template is."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class CarrierTemplate(Part):
+    """A template as the carrier registered it."""
+
+    code: Name
+    """The carrier's name for it."""
+    variables: tuple[str, ...] = ()
+    """Names of our variables in the carrier's order."""
+    state: TemplateState = TemplateState.APPROVED
+
+
+class Repeats(StrEnum):
+    """How often a maintenance window comes back: after exactly 24 hours or 7 days, in UTC."""
+
+    NEVER = "never"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
+class MaintenanceWindow(Part):
+    """A time in which a channel takes nothing new, said by its carrier beforehand."""
+
+    begins_at: Utc
+    ends_at: Utc
+    repeats: Repeats = Repeats.NEVER
 
 
 class ChannelConfigured(Event):
@@ -52,10 +118,46 @@ class ChannelConfigured(Event):
     submit_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
     reasons: dict[str, Reason] = Field(default_factory=dict)
     """The carrier's own codes, translated."""
+    draining: bool = False
+    """Nothing new is planned; what is queued goes on. Not ``enabled``: that is handed back too."""
+    unicode: bool = True
+    """False: takes texts of the GSM-7 alphabet only."""
+    max_segments: Annotated[int, Field(ge=1, le=255)] | None = None
+    """Longer texts are not for this channel."""
+    maintenance: tuple[MaintenanceWindow, ...] = ()
+    needs_templates: bool = False
+    """The carrier takes nothing but templates it approved: see ``templates``."""
+    templates: dict[str, CarrierTemplate] = Field(default_factory=dict)
+    """By ``<template_id>@<version>``, or ``<template_id>@<version>/<language>``, which wins."""
     webhook_token_ref: str = ""
     """Name of the environment variable with the token in the path of the carrier's webhook."""
     table_version: str = ""
     configured_at: Utc
+
+    def key(self) -> str:
+        return self.channel
+
+
+class ChannelMode(StrEnum):
+    """What an operator wants of a channel, whatever its file says."""
+
+    NORMAL = "normal"
+    """As the file says."""
+    DRAINING = "draining"
+    """Nothing new is planned; what is queued goes on."""
+    DISABLED = "disabled"
+    """Nothing new is planned, and what is queued is handed back."""
+
+
+class ChannelOverridden(Event):
+    """An operator's word on one channel. The last one counts, over restarts too."""
+
+    TOPIC = "channel.overridden.v1"
+
+    channel: ChannelName
+    mode: ChannelMode
+    reason: Annotated[str, StringConstraints(max_length=200)] = ""
+    changed_at: Utc
 
     def key(self) -> str:
         return self.channel

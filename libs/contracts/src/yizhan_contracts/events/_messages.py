@@ -50,6 +50,8 @@ class Policy(Part):
     voice: VoicePolicy = VoicePolicy.NEVER
     voice_wait_s: Annotated[float, Field(gt=0, le=86_400)] = 600
     """How long a call may take to be placed and reported, from its request."""
+    sticky_sender: bool = False
+    """The same recipient hears from the same channel, and so sender, as long as it does well."""
 
 
 class TemplateUse(Part):
@@ -92,6 +94,8 @@ class MessageAccepted(OfMessage):
     lane: Lane
     recipient: E164
     country: Country
+    network: Annotated[str, StringConstraints(pattern=r"^([0-9]{5,6})?$")] = ""
+    """MCCMNC of the recipient's network, where it is known."""
     sender: str
     """The signature or sender ID asked for; the channel may rewrite it."""
     text: Annotated[str, StringConstraints(min_length=1, max_length=2000)]

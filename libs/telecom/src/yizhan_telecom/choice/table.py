@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from yizhan_contracts.events import ChannelConfigured, CountryRoute
+from yizhan_telecom.channel_rules import route_of
 
 FULL_AFTER_S = 2.0
 """A backlog that takes a channel longer than this is a reason to spill over."""
-REST = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,6 @@ class Table:
             for name in self.excluded
             if (channel := self.channels.get(name)) is not None
         )
-
-
-def route_of(channel: ChannelConfigured, country: str) -> CountryRoute | None:
-    """Give what a channel offers in a country; ``*`` in its table stands for the rest."""
-    return channel.countries.get(country) or channel.countries.get(REST)
 
 
 def _entry(channel: ChannelConfigured, route: CountryRoute) -> Entry:
