@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from yizhan_cli.documents import ASYNCAPI, asyncapi_text
+from yizhan_cli.commands.documents import ASYNCAPI, asyncapi_text
 from yizhan_contracts import topics
 from yizhan_contracts.events import EVENTS
 

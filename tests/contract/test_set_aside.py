@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import yaml
 
+from yizhan_cli.commands.documents import asyncapi_text
 from yizhan_cli.dead_letters import DeadLetter, Origin
-from yizhan_cli.documents import asyncapi_text
 from yizhan_runtime.aside import Aside, SetAside
 from yizhan_runtime.clock import SystemClock
 from yizhan_runtime.publisher import Outgoing, Publisher

@@ -4,8 +4,9 @@ CliError
 ├── UsageError       2  what was asked for makes no sense
 ├── WrongTopics      3  a topic is not as declared, and cannot be made so in place
 ├── NotFound         4  something that should be there is not
-├── Unavailable      5  a server does not answer, or refuses
-└── NotReplayed      6  some dead letters could not be replayed
+├── Unavailable      5  a server does not answer, or refuses us
+├── NotReplayed      6  some dead letters could not be replayed
+└── Refused          7  a service refused what was asked for, with a code
 """
 
 from enum import IntEnum
@@ -20,6 +21,7 @@ class Exit(IntEnum):
     NOT_FOUND = 4
     UNAVAILABLE = 5
     NOT_REPLAYED = 6
+    REFUSED = 7
 
 
 class CliError(Exception):
@@ -56,3 +58,9 @@ class NotReplayed(CliError):
     """Some dead letters could not be replayed."""
 
     exit_code = Exit.NOT_REPLAYED
+
+
+class Refused(CliError):
+    """A service refused what was asked for; its code and what to do are in the sentence."""
+
+    exit_code = Exit.REFUSED

@@ -20,6 +20,8 @@ _AWAY = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, TimeoutErro
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
     """Give the keyword arguments that every aiokafka client takes. Raises UsageError."""
+    if not settings.url:
+        raise UsageError("the profile has no kafka_url: add it, or give --kafka-url")
     arguments: dict[str, Any] = {
         "bootstrap_servers": [host.strip() for host in settings.url.split(",") if host.strip()],
         "security_protocol": settings.security,

@@ -1,21 +1,40 @@
 """The command line: every group of commands, put together."""
 
+from typing import Annotated
+
 import typer
 
-from yizhan_cli import dlq, documents, topics, trace
+from yizhan_cli import profiles
+from yizhan_cli.commands import dlq, documents, profile, send, topics, trace
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Operate Yizhan: topics, dead letters, the story of a message.",
     epilog=(
         "Exit codes: 2 usage, 3 a topic is not as declared, 4 not found, "
-        "5 a server is away or refuses, 6 not everything was replayed."
+        "5 a server is away or refuses us, 6 not everything was replayed, 7 refused with a code."
     ),
 )
-app.add_typer(topics.app, name="topics")
-app.add_typer(dlq.app, name="dlq")
-app.command("trace")(trace.trace)
-app.command("schemas")(documents.schemas)
+
+
+@app.callback()
+def choose(
+    *,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", help="Which deployment; else YIZHAN_PROFILE, else the default."),
+    ] = None,
+) -> None:
+    """Operate Yizhan: send, hold, follow a message, topics, dead letters."""
+    profiles.chosen.set(profile)
+
+
+# Alphabetical: a group has a module of its own in commands, and one line here.
 app.command("asyncapi")(documents.asyncapi)
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(profile.app, name="profile")
+app.command("schemas")(documents.schemas)
+app.command("send")(send.send)
+app.add_typer(topics.app, name="topics")
+app.command("trace")(trace.trace)

@@ -1,4 +1,4 @@
-"""Where the servers are: options, then the environment of the services, then the running stack.
+"""Where the servers are: options, the services' environment, the profile, the running stack.
 
 The variables are those of the services (``YIZHAN_KAFKA_URL`` and so on), read here by hand: the
 runtime library takes most of a second to import.
@@ -12,10 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yizhan_cli import profiles
 from yizhan_cli.errors import UsageError
 
 DEFAULT_KAFKA_URL = "127.0.0.1:9092"
 SECURITY = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_CLIENT = {
+    "security": "YIZHAN_KAFKA_SECURITY",
+    "ca_file": "YIZHAN_KAFKA_CA_FILE",
+    "cert_file": "YIZHAN_KAFKA_CERT_FILE",
+    "key_file": "YIZHAN_KAFKA_KEY_FILE",
+    "sasl_mechanism": "YIZHAN_KAFKA_SASL_MECHANISM",
+    "username": "YIZHAN_KAFKA_USERNAME",
+    "password": "YIZHAN_KAFKA_PASSWORD",
+}
 _NAMESPACE = re.compile(r"([a-z0-9-]+\.)?")
 
 
@@ -42,22 +52,27 @@ def kafka_settings(
     """Put the settings together. Raises UsageError for what cannot be meant."""
     given = os.environ if environ is None else environ
     named = url or given.get("YIZHAN_KAFKA_URL")
-    stack = {} if named else running_stack(given)
+    known = {} if named else _known(given)
     if namespace is None:
-        namespace = given.get("YIZHAN_NAMESPACE", stack.get("namespace", ""))
-    settings = KafkaSettings(
-        url=named or stack.get("kafka_url", DEFAULT_KAFKA_URL),
-        namespace=namespace,
-        security=given.get("YIZHAN_KAFKA_SECURITY", "PLAINTEXT"),
-        ca_file=given.get("YIZHAN_KAFKA_CA_FILE"),
-        cert_file=given.get("YIZHAN_KAFKA_CERT_FILE"),
-        key_file=given.get("YIZHAN_KAFKA_KEY_FILE"),
-        sasl_mechanism=given.get("YIZHAN_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
-        username=given.get("YIZHAN_KAFKA_USERNAME", ""),
-        password=given.get("YIZHAN_KAFKA_PASSWORD", ""),
-    )
+        namespace = given.get("YIZHAN_NAMESPACE", known.get("namespace", ""))
+    client: dict[str, str] = {
+        name: value
+        for name, variable in _CLIENT.items()
+        if (value := given.get(variable) or known.get(f"kafka_{name}"))
+    }
+    url = named or known.get("kafka_url", DEFAULT_KAFKA_URL)
+    settings = KafkaSettings(url, namespace, **client)
     _check(settings)
     return settings
+
+
+def _known(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Give what the profile says or, without one, the running stack."""
+    profile = profiles.current(environ)
+    if profile is None:
+        return running_stack(environ)
+    names = (*profiles.KAFKA, "kafka_password")
+    return {"kafka_url": ""} | {name: profile.get(name) for name in names if name in profile.values}
 
 
 def running_stack(environ: Mapping[str, str] | None = None) -> dict[str, Any]:

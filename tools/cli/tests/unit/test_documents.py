@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from yizhan_cli.documents import schemas
+from yizhan_cli.commands.documents import schemas
 from yizhan_cli.errors import NotFound, UsageError
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from yizhan_cli.errors import NotFound, WrongTopics
+from yizhan_cli.options import AsJson, KafkaUrl, Namespace, TimeoutS
 from yizhan_cli.output import say, show_json, show_table
 from yizhan_cli.settings import KafkaSettings, kafka_settings
 
@@ -17,20 +18,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Declare, compare and create the topics.")
 
-KafkaUrl = Annotated[
-    str | None,
-    typer.Option("--kafka-url", help="host:port[,..]; else YIZHAN_KAFKA_URL, else the stack."),
-]
-Namespace = Annotated[
-    str | None, typer.Option(help="Prefix of topics and groups; else YIZHAN_NAMESPACE.")
-]
 Channels = Annotated[str, typer.Option(help="Channel names, comma-separated.")]
 ChannelsFile = Annotated[
     Path | None,
     typer.Option(help="The router's channel table; else YIZHAN_ROUTER_CHANNELS_FILE."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
-TimeoutS = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for all of it.")]
 
 _HINT = (
     "A partition count is never changed in place: keys would move to other partitions. Stop the "

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from yizhan_cli.errors import NotReplayed, UsageError
+from yizhan_cli.options import AsJson, KafkaUrl, Namespace, TimeoutS
 from yizhan_cli.output import say, show_json, show_table
 from yizhan_cli.settings import KafkaSettings, kafka_settings
-from yizhan_cli.topics import AsJson, KafkaUrl, Namespace, TimeoutS
 
 if TYPE_CHECKING:
     from yizhan_cli.dead_letters import DeadLetter, DeadLetterQueue, Headers, Outcome

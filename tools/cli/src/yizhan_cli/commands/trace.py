@@ -1,20 +1,19 @@
 """yizhan trace: the story of one message, as the ledger tells it."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
-from yizhan_cli.errors import CliError, NotFound, Unavailable, UsageError
+from yizhan_cli import profiles
+from yizhan_cli.client import Edge, call, service_of
+from yizhan_cli.errors import NotFound, Unavailable, UsageError
+from yizhan_cli.options import AsJson
 from yizhan_cli.output import show_json, show_table
 from yizhan_cli.settings import running_stack
-from yizhan_cli.topics import AsJson
 
 _COLUMNS = ("when", "what", "n", "channel", "state", "reason", "more")
 _OWN_COLUMN = frozenset({"at", *_COLUMNS[1:-1]})
-_UNAUTHORISED = (401, 403)
-_OK, _NOT_FOUND = 200, 404
 _TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
 
 
@@ -23,11 +22,11 @@ def trace(
     *,
     receipts_url: Annotated[
         str | None,
-        typer.Option(envvar="YIZHAN_RECEIPTS_URL", help="Else that of the running stack."),
+        typer.Option(envvar="YIZHAN_RECEIPTS_URL", help="Else the profile's, else the stack's."),
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(envvar=_TOKEN, help="What may read; else that of the running stack."),
+        typer.Option(envvar=_TOKEN, help="What may read; else the profile's, else the stack's."),
     ] = None,
     as_json: AsJson = False,
     timeout_s: Annotated[float, typer.Option("--timeout", min=0.1)] = 10.0,
@@ -40,52 +39,39 @@ def trace(
 
     if not is_message_id(message_id):
         raise UsageError("a message id is 32 lower-case hexadecimal characters")
-    stack = _receipts_of_stack()
-    base = receipts_url or stack.get("url")
-    if not base:
-        raise UsageError("no stack runs here: give --receipts-url or YIZHAN_RECEIPTS_URL")
-    if token is None:
-        token = stack.get("env", {}).get(_TOKEN, "")
-    url = f"{base.rstrip('/')}/v1/messages/{message_id}"
-    story = asyncio.run(_fetch(url, token, timeout_s))
+    story = _ask(_edge(receipts_url, token), message_id, timeout_s)
     if as_json:
         show_json(story)
         return
     _show(story)
 
 
-def _receipts_of_stack() -> dict[str, Any]:
-    services = running_stack().get("services", {}).values()
-    found = (one for one in services if one.get("service") == "receipts")
-    return next(found, {})
+def _edge(url: str | None, token: str | None) -> Edge:
+    profile = profiles.current()
+    if profile is not None:
+        url = url or profile.get("receipts_url")
+        token = profile.get("token") if token is None else token
+        return _complete(url, token, profile.get("ca_file"))
+    stack = service_of(running_stack(), "receipts")
+    if token is None:
+        token = stack.get("env", {}).get(_TOKEN, "")
+    return _complete(url or stack.get("url"), token)
 
 
-async def _fetch(url: str, token: str, timeout_s: float) -> dict[str, Any]:
-    import aiohttp
+def _complete(url: str | None, token: str | None, ca_file: str = "") -> Edge:
+    if not url:
+        raise UsageError("no stack runs here: give --receipts-url or YIZHAN_RECEIPTS_URL")
+    return Edge(url.rstrip("/"), f"Bearer {token}" if token else "", ca_file)
 
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = aiohttp.ClientTimeout(total=timeout_s)
+
+def _ask(edge: Edge, message_id: str, timeout_s: float) -> dict[str, Any]:
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(url, headers=headers) as answer,
-        ):
-            if answer.status != _OK:
-                raise _refusal(answer.status, url)
-            story = await answer.json()
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise Unavailable(f"{url} does not answer as expected ({type(error).__name__})") from error
+        story = call(edge, "GET", f"/v1/messages/{message_id}", timeout_s=timeout_s)
+    except NotFound as error:
+        raise NotFound("the ledger knows no such message") from error
     if not isinstance(story, dict):
-        raise Unavailable(f"{url} answers something else than a message")
+        raise Unavailable(f"{edge.url} answers something else than a message")
     return story
-
-
-def _refusal(status: int, url: str) -> CliError:
-    if status == _NOT_FOUND:
-        return NotFound("the ledger knows no such message")
-    if status in _UNAUTHORISED:
-        return Unavailable(f"{url} wants a token that may read: --token or {_TOKEN}")
-    return Unavailable(f"{url} answers {status}")
 
 
 def _show(story: dict[str, Any]) -> None:

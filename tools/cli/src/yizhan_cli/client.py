@@ -1,0 +1,125 @@
+"""The services' HTTP APIs: where they are, as whom they are asked, and their refusals in words."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from yizhan_cli import profiles
+from yizhan_cli.errors import CliError, NotFound, Refused, Unavailable, UsageError
+from yizhan_cli.settings import running_stack
+
+KEY, SECRET = "YIZHAN_KEY", "YIZHAN_SECRET"
+_UNAUTHORISED = (401, 403)
+_NOT_FOUND, _ERROR, _BROKEN = 404, 400, 500
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One service's API and the credentials shown to it."""
+
+    url: str
+    authorization: str = field(default="", repr=False)
+    ca_file: str = ""
+
+
+def ingest_edge(url: str | None, *, operator: bool = False) -> Edge:
+    """Find ingest: option or environment, profile, running stack. Raises UsageError.
+
+    Of the stack's keys, an operator's is asked for what concerns more than one account.
+    """
+    profile = profiles.current()
+    key, secret = os.environ.get(KEY, ""), os.environ.get(SECRET, "")
+    ca_file = ""
+    if profile is not None:
+        url = url or profile.get("ingest_url")
+        ca_file = profile.get("ca_file")
+        key, secret = (key, secret) if key else (profile.get("key"), profile.get("secret"))
+    elif not (url and key):
+        stack = running_stack()
+        url = url or service_of(stack, "ingest").get("url")
+        key, secret = (key, secret) if key else _stack_key(stack, operator=operator)
+    if not url:
+        raise UsageError("no stack runs here: give --ingest-url, YIZHAN_INGEST_URL or --profile")
+    if not (key and secret):
+        raise UsageError(f"as whom? Set {KEY} and {SECRET}, or use a profile with key and secret")
+    return Edge(url.rstrip("/"), f"Bearer {key}.{secret}", ca_file)
+
+
+def service_of(stack: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Find a service of the running stack; empty when it does not run."""
+    services = stack.get("services", {}).values()
+    return next((one for one in services if one.get("service") == name), {})
+
+
+def _stack_key(stack: Mapping[str, Any], *, operator: bool) -> tuple[str, str]:
+    account = stack.get("account", {})
+    key = account.get("key", "")
+    return (f"{key}-operator" if operator and key else key), account.get("secret", "")
+
+
+def call(
+    edge: Edge,
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = 10.0,
+) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Ask once; give the JSON of the answer, None for an empty one.
+
+    Raises NotFound, Refused (with the service's own words) or Unavailable.
+    """
+    return asyncio.run(_call(edge, method, path, body, headers or {}, timeout_s))
+
+
+async def _call(
+    edge: Edge, method: str, path: str, body: object, headers: Mapping[str, str], timeout_s: float
+) -> Any:  # noqa: ANN401 - as above
+    import aiohttp
+
+    url = edge.url + path
+    sent = {"Authorization": edge.authorization} if edge.authorization else {}
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    context = ssl.create_default_context(cafile=edge.ca_file) if edge.ca_file else True
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.request(
+                method, url, json=body, headers={**sent, **headers}, ssl=context
+            ) as answer,
+        ):
+            text = await answer.text()
+            found = await answer.json(content_type=None) if text else None
+            if answer.status >= _ERROR:
+                raise _refusal(answer.status, url, found)
+    except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+        raise Unavailable(f"{url} does not answer as expected ({type(error).__name__})") from error
+    return found
+
+
+def _refusal(status: int, url: str, problem: object) -> CliError:
+    told = problem if isinstance(problem, dict) else {}
+    sentence = _sentence(told) or f"{url} answers {status}"
+    if status == _NOT_FOUND:
+        return NotFound(sentence)
+    if status in _UNAUTHORISED:
+        return Unavailable(f"{sentence}. A key or token that may do this is wanted")
+    if status >= _BROKEN:
+        return Unavailable(sentence)
+    return Refused(sentence)
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    """Tell a problem (RFC 9457): its code, where, what is wrong and what to do."""
+    items = problem.get("errors") or ([problem] if problem.get("code") else [])
+    return "\n  ".join(_item(item) for item in items if isinstance(item, dict))
+
+
+def _item(item: Mapping[str, Any]) -> str:
+    where = f" ({item['field']})" if item.get("field") else ""
+    said = dict.fromkeys(str(item.get(name) or "") for name in ("detail", "what_to_do"))
+    return f"{item.get('code', '?')}{where}: {' '.join(filter(None, said))}"

@@ -1,0 +1,21 @@
+"""Options that several commands take, said once."""
+
+from typing import Annotated
+
+import typer
+
+KafkaUrl = Annotated[
+    str | None,
+    typer.Option("--kafka-url", help="host:port[,..]; else YIZHAN_KAFKA_URL, profile, stack."),
+]
+Namespace = Annotated[
+    str | None, typer.Option(help="Prefix of topics and groups; else YIZHAN_NAMESPACE.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+TimeoutS = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for all of it.")]
+IngestUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--ingest-url", envvar="YIZHAN_INGEST_URL", help="Else the profile's, else the stack's."
+    ),
+]
