@@ -13,6 +13,7 @@ from carrier_adapter.carriers.base import (
     Accepted,
     Answer,
     Answered,
+    BoundChanged,
     MayWrite,
     Submission,
 )
@@ -235,6 +236,10 @@ class KafkaOfProcess:
 Behaviour = Callable[[Sequence[Submission], MayWrite, Answered], Awaitable[None]]
 
 
+def _ignore(*, is_bound: bool) -> None:
+    del is_bound
+
+
 class FakeCarrier:
     """A carrier that behaves as it is told, and keeps its own record of what it was handed."""
 
@@ -245,6 +250,7 @@ class FakeCarrier:
         self.is_reachable = True
         self.probes = 0
         self.is_closed = False
+        self.bound_changed: BoundChanged = _ignore
         self._number = itertools.count(1)
 
     def times_handed(self, attempt_id: str) -> int:
@@ -288,6 +294,9 @@ class FakeCarrier:
         self, batch: Sequence[Submission], may_write: MayWrite, answered: Answered
     ) -> None:
         await self.behaviour(batch, may_write, answered)
+
+    def follow(self, bound_changed: BoundChanged) -> None:
+        self.bound_changed = bound_changed
 
     async def is_up(self) -> bool:
         self.probes += 1

@@ -432,15 +432,43 @@ async def test_a_refusal_carries_the_carriers_code_and_the_message() -> None:
     assert (fact.carrier_code, fact.message) == ("11", planned.message)
 
 
-async def test_a_message_in_several_parts_is_one_submitted_fact_a_part() -> None:
+async def test_a_message_in_several_parts_is_one_submitted_fact_with_all_ids() -> None:
     world = World()
-    world.carriers["a"].behaviour = world.carriers["a"].answers(Accepted(("p1", "p2")))
+    world.carriers["a"].behaviour = world.carriers["a"].answers(Accepted(("p1", "p2"), segments=2))
     planned = plan()
     for _ in range(2):
         async with world.process() as process:
             process.read(planned)
             await process.turn()
-    assert [fact.carrier_message_id for fact in world.kafka.facts()] == ["p1", "p2"] * 2
+    facts = [(fact.carrier_message_id, fact.part_ids()) for fact in world.kafka.facts()]
+    assert facts == [("p1", ("p1", "p2"))] * 2
+
+
+async def test_a_message_taken_in_part_is_in_doubt_and_names_what_was_taken() -> None:
+    world = World()
+    world.carriers["a"].behaviour = world.carriers["a"].answers(Lost("refused: 2", ("p1",), 2))
+    async with world.process() as process:
+        process.read(planned := plan())
+        await process.turn()
+        known = process.remembered.get("account-a", "p1")
+    (fact,) = world.kafka.facts()
+    assert (fact.outcome, fact.part_ids(), fact.segments) == (AttemptOutcome.IN_DOUBT, ("p1",), 2)
+    assert known is not None
+    assert (known.attempt_id, known.parts) == (planned.attempt_id, 2)
+
+
+async def test_a_channel_whose_sessions_are_gone_claims_nothing_until_one_is_back() -> None:
+    world = World()
+    carrier = world.carriers["a"]
+    carrier.is_reachable = False
+    async with world.process() as process:
+        carrier.bound_changed(is_bound=False)
+        process.read(planned := plan())
+        await process.turn(1.0)
+        assert world.store.claims == {}
+        carrier.bound_changed(is_bound=True)
+        await process.turn()
+    assert world.outcomes() == [(planned.attempt_id, "submitted")]
 
 
 async def test_ncclaim_unroutable_takes_the_claims_of_n_and_later_first() -> None:

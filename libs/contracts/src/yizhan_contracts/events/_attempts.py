@@ -1,7 +1,7 @@
 """Attempts: planned, finished, planned again; and what carriers say of them afterwards."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -120,6 +120,11 @@ class AttemptFinished(OfMessage):
     carrier_code: str = ""
     detail: str = ""
     carrier_message_id: str = ""
+    """Of its first part, or of the whole message."""
+    carrier_message_ids: tuple[str, ...] = ()
+    """Of all parts that the carrier took, in order, where it answered each; empty for one id."""
+    segments: Annotated[int, Field(ge=1, le=255)] = 1
+    """Parts that the message was cut into for the air, whether each has an id or not."""
     sender: str = ""
     country: Country
     tried: tuple[ChannelName, ...] = ()
@@ -135,7 +140,15 @@ class AttemptFinished(OfMessage):
     def _is_consistent(self) -> Self:
         _require_own_id(self.attempt_id, self.message_id, self.n)
         _require_same_message(self.message_id, self.message)
+        if self.carrier_message_ids and self.carrier_message_ids[0] != self.carrier_message_id:
+            raise ValueError("carrier_message_id is not the first of carrier_message_ids")
         return self
+
+    def part_ids(self) -> tuple[str, ...]:
+        """Give the carrier's ids, one per receipt that will come; none where it gave none."""
+        if self.carrier_message_ids:
+            return self.carrier_message_ids
+        return (self.carrier_message_id,) if self.carrier_message_id else ()
 
 
 class RerouteRequested(OfMessage):
@@ -177,6 +190,8 @@ class ReceiptReceived(Event):
     carrier_account: str
     carrier_message_id: str
     attempt_id: AttemptId | None = None
+    parts: Annotated[int, Field(ge=1, le=255)] = 1
+    """Of the attempt that is named: so many receipts, each for another part, make it delivered."""
     state: ReceiptState
     reason: Reason = Reason.NONE
     carrier_code: str = ""

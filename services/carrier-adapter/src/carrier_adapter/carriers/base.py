@@ -21,9 +21,14 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The carrier has it, under its own ids: one per part of a message that it was cut into."""
+    """The carrier has all of it, under its own ids.
+
+    One id per receipt that will come: one per part where each part was a submit of its own, one
+    in all where the carrier cuts the message itself. ``segments`` counts the parts for the air.
+    """
 
     carrier_message_ids: tuple[str, ...]
+    segments: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +66,26 @@ TOO_LATE = NotTaken(Cause.TOO_LATE, Reason.NONE, "not sent: its claim had grown 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Written, and no answer will come on this connection: the carrier may have it."""
+    """Written, and no answer will come on this connection: the carrier may have it.
+
+    So it is with a message of ``segments`` parts that was taken in part: ``carrier_message_ids``
+    are those of the parts that were, whatever was said of the others.
+    """
 
     detail: str = ""
+    carrier_message_ids: tuple[str, ...] = ()
+    segments: int = 1
 
 
 Answer = Accepted | Refused | NotTaken | Lost
 MayWrite = Callable[[], bool]
 Answered = Callable[[str, Answer], None]
+
+
+class BoundChanged(Protocol):
+    """Takes word of whether a session is bound."""
+
+    def __call__(self, *, is_bound: bool) -> None: ...
 
 
 class Carrier(Protocol):
@@ -84,8 +101,20 @@ class Carrier(Protocol):
         has its own timer: answers may come long after it. Cancelled, it gives the answers up.
         """
 
+    def follow(self, bound_changed: BoundChanged) -> None:
+        """Have it told when the carrier's sessions are there, and when the last one is gone.
+
+        Called once, in the running loop, before the first submit. A carrier that keeps sessions
+        says at once how it stands (not bound: nothing is claimed yet) and then every change; it
+        binds again by itself. One that connects for each submit never calls it.
+        """
+
     async def is_up(self) -> bool:
-        """Tell whether a submit would reach the carrier. Bounded, and cheap."""
+        """Tell whether a submit would reach the carrier. Bounded, and cheap.
+
+        Asked while a channel fails, every 0.2 to 15 s. A carrier with sessions tells whether one
+        is bound.
+        """
 
     async def close(self) -> None:
         """Let the connections go."""

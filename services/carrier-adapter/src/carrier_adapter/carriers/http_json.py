@@ -16,6 +16,7 @@ from carrier_adapter.carriers.base import (
     Accepted,
     Answer,
     Answered,
+    BoundChanged,
     Cause,
     Lost,
     MayWrite,
@@ -75,6 +76,9 @@ class HttpJsonCarrier:
             return
         for attempt_id, answer in answers.items():
             answered(attempt_id, answer)
+
+    def follow(self, bound_changed: BoundChanged) -> None:
+        """Say nothing: it connects for each submit."""
 
     async def is_up(self) -> bool:
         """Post an empty batch: whatever is wrong with it, the carrier itself answers."""

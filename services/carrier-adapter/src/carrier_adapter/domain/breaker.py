@@ -57,6 +57,11 @@ class Breaker:
             self._probe_at = now + self._probe_pause_s
         self.look(now)
 
+    def is_back(self) -> None:
+        """Note that the carrier is there again: what an answered probe says, without the probe."""
+        if self._state in (State.FAILING, State.OPEN):
+            self._state = State.TRIAL
+
     def look(self, now: float) -> None:
         """Give a channel up that has been failing for too long."""
         if self._state is State.FAILING and now - self._failing_since >= self._down_after_s:

@@ -39,7 +39,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an attempt: the very bytes of its AttemptFinished, one per carrier id.
+    """What became of an attempt: the very bytes of its AttemptFinished.
 
     Stored before it is published, so that a record read again says the same thing again.
     """

@@ -25,7 +25,9 @@ class Ending:
     outcome: AttemptOutcome
     reason: Reason = Reason.NONE
     carrier_code: str = ""
-    carrier_message_id: str = ""
+    carrier_message_ids: tuple[str, ...] = ()
+    """Of all parts that the carrier is known to have."""
+    segments: int = 1
     detail: str = ""
 
 
@@ -40,6 +42,7 @@ def handed_over(
     """State what the carrier made of a claimed attempt, or that it never left us."""
     message = plan.message
     is_submitted = ending.outcome is AttemptOutcome.SUBMITTED
+    is_in_parts = len(ending.carrier_message_ids) > 1
     return AttemptFinished(
         attempt_id=plan.attempt_id,
         message_id=message.message_id,
@@ -50,7 +53,9 @@ def handed_over(
         reason=ending.reason,
         carrier_code=ending.carrier_code,
         detail=ending.detail[:_DETAIL_CHARACTERS],
-        carrier_message_id=ending.carrier_message_id,
+        carrier_message_id=next(iter(ending.carrier_message_ids), ""),
+        carrier_message_ids=ending.carrier_message_ids if is_in_parts else (),
+        segments=max(1, ending.segments, len(ending.carrier_message_ids)),
         sender=sender,
         country=message.country,
         tried=tried_with(plan.tried, plan.channel),

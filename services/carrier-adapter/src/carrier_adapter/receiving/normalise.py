@@ -34,6 +34,7 @@ class CarrierReceipt:
 
     carrier_message_id: str
     ref: str
+    """Our reference, echoed: only where one receipt speaks for the whole message."""
     state: str
     code: str
     at: str
@@ -58,12 +59,14 @@ def normalise(
     """Put a receipt into our words: a state that is new to us says nothing final."""
     state, otherwise = STATES.get(receipt.state, (ReceiptState.UNKNOWN, Reason.UNKNOWN))
     known = remembered.get(channel.carrier_account, receipt.carrier_message_id)
+    attempt_id = _attempt_of(receipt.ref) or (known.attempt_id if known else None)
     at = _moment(receipt.at)
     return ReceiptReceived(
         channel=channel.channel,
         carrier_account=channel.carrier_account,
         carrier_message_id=receipt.carrier_message_id,
-        attempt_id=_attempt_of(receipt.ref) or (known.attempt_id if known else None),
+        attempt_id=attempt_id,
+        parts=known.parts if known and known.attempt_id == attempt_id else 1,
         state=state,
         reason=_reason(state, receipt.code, channel, otherwise),
         carrier_code=receipt.code,

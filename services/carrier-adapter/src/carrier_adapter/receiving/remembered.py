@@ -7,10 +7,11 @@ from yizhan_contracts.events import AttemptPlanned
 
 
 class Remembered(NamedTuple):
-    """The attempt behind a carrier's id, and where its recipient is."""
+    """The attempt behind a carrier's id, where its recipient is, and how many receipts it gets."""
 
     attempt_id: str
     country: str
+    parts: int = 1
 
 
 class RememberedIds:
@@ -21,10 +22,14 @@ class RememberedIds:
         self._known: dict[tuple[str, str], Remembered] = {}
 
     def put_all(
-        self, carrier_account: str, carrier_message_ids: Iterable[str], plan: AttemptPlanned
+        self,
+        carrier_account: str,
+        carrier_message_ids: Iterable[str],
+        plan: AttemptPlanned,
+        parts: int = 1,
     ) -> None:
-        """Remember the ids that a carrier gave an attempt."""
-        remembered = Remembered(plan.attempt_id, plan.message.country)
+        """Remember the ids that a carrier gave an attempt of ``parts`` parts."""
+        remembered = Remembered(plan.attempt_id, plan.message.country, parts)
         for carrier_message_id in carrier_message_ids:
             self._known[carrier_account, carrier_message_id] = remembered
         while len(self._known) > self._most:

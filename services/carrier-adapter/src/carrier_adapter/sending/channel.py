@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from carrier_adapter.carriers.base import Carrier
 from carrier_adapter.domain.breaker import Breaker, State
@@ -85,8 +86,21 @@ class Channel:
         """Take a new configuration; what is in the window stays with the old carrier."""
         if config is not None and (self.config is None or config.tps != self.config.tps):
             self.bucket = TokenBucket(config.tps, self.clock.monotonic())
+        is_new = carrier is not None and carrier is not self.carrier
         self.config, self.carrier = config, carrier
+        if carrier is not None and is_new:
+            carrier.follow(partial(self._bound_changed, carrier))
         self.changed()
+        self.wake.set()
+
+    def _bound_changed(self, carrier: Carrier, *, is_bound: bool) -> None:
+        """Take a carrier's word on its sessions; one that was replaced has no say any more."""
+        if carrier is not self.carrier:
+            return
+        if is_bound:
+            self.breaker.is_back()
+        else:
+            self.breaker.has_failed(self.clock.monotonic())
         self.wake.set()
 
     @property

@@ -139,7 +139,7 @@ class Handover:
             return
         for flight in self._flights.values():
             if not flight.is_decided:
-                self._doubt(flight, "no answer within the submit timeout")
+                self._decide(flight, _in_doubt("no answer within the submit timeout"))
                 flight.is_in_doubt = True
         if self._channel.breaker.answered_at < self._written_at:
             self._channel.has_failed(self._written_at)
@@ -173,69 +173,67 @@ class Handover:
         match answer:
             case Accepted() | Refused():
                 self._channel.has_answered()
-                self._decide(flight, self._endings(flight, answer))
+                self._decide(flight, self._ending(flight, answer))
             case NotTaken(cause=cause):
                 flight.not_taken = answer
                 if cause is Cause.DOWN:
                     self._channel.has_failed()
                 elif cause is Cause.THROTTLED:
                     self._channel.count_throttled(1)
-            case Lost(detail=detail):
+            case Lost():
                 self._channel.has_failed()
-                self._doubt(flight, detail)
+                self._decide(flight, self._ending(flight, answer))
 
     def _answered_late(self, flight: Flight, answer: Answer) -> None:
         """Tell what an attempt in doubt has turned out to be, as a fact of its own."""
-        if not flight.is_in_doubt or isinstance(answer, Lost):
+        if not flight.is_in_doubt or (isinstance(answer, Lost) and not answer.carrier_message_ids):
             return
         flight.is_in_doubt = False
         self._channel.metrics.late_answers.inc()
         log.info("a late answer", extra={"attempt_id": flight.attempt_id})
-        self._desk.writer.add_late(
-            flight.attempt_id, self._facts(flight, self._endings(flight, answer))
-        )
+        fact = self._fact(flight, self._ending(flight, answer))
+        self._desk.writer.add_late(flight.attempt_id, [fact])
 
-    def _endings(self, flight: Flight, answer: Accepted | Refused | NotTaken) -> list[Ending]:
-        """Give one ending per part that the carrier made of the message."""
+    def _ending(self, flight: Flight, answer: Answer) -> Ending:
+        """Say how an answer ends its attempt."""
         match answer:
-            case Accepted(carrier_message_ids=carrier_ids):
-                self._desk.remembered.put_all(
-                    self._config.carrier_account, carrier_ids, flight.plan
+            case Accepted(carrier_message_ids=carrier_ids, segments=segments):
+                self._remember(flight, carrier_ids, len(carrier_ids))
+                return Ending(
+                    AttemptOutcome.SUBMITTED, carrier_message_ids=carrier_ids, segments=segments
                 )
-                return [
-                    Ending(AttemptOutcome.SUBMITTED, carrier_message_id=carrier_id)
-                    for carrier_id in carrier_ids
-                ]
             case Refused(code=code, reason=reason, detail=detail):
-                return [Ending(AttemptOutcome.REFUSED, reason, code, detail=detail)]
+                return Ending(AttemptOutcome.REFUSED, reason, code, detail=detail)
             case NotTaken(reason=reason, detail=detail):
-                return [Ending(AttemptOutcome.FAILED, reason, detail=detail)]
+                return Ending(AttemptOutcome.FAILED, reason, detail=detail)
+            case Lost(detail=detail, carrier_message_ids=carrier_ids, segments=segments):
+                # What was taken of it answers for a part only: it is not delivered by that alone.
+                self._remember(flight, carrier_ids, max(segments, len(carrier_ids)))
+                return _in_doubt(detail, carrier_ids, segments)
 
-    def _doubt(self, flight: Flight, detail: str) -> None:
-        self._decide(flight, [Ending(AttemptOutcome.IN_DOUBT, Reason.IN_DOUBT, detail=detail)])
+    def _remember(self, flight: Flight, carrier_ids: Sequence[str], parts: int) -> None:
+        account = self._config.carrier_account
+        self._desk.remembered.put_all(account, carrier_ids, flight.plan, parts)
 
     def _fail(self, flight: Flight) -> None:
-        answer = flight.not_taken
-        if answer is not None:
-            self._decide(flight, self._endings(flight, answer))
+        if flight.not_taken is not None:
+            self._decide(flight, self._ending(flight, flight.not_taken))
 
-    def _decide(self, flight: Flight, endings: Sequence[Ending]) -> None:
+    def _decide(self, flight: Flight, ending: Ending) -> None:
         """Have what became of a flight stored, which makes room for the next, and published."""
         flight.is_decided = True
         self._channel.free_recipient(flight)
         latency_s = self._clock.monotonic() - (self._written_at or flight.claimed_mono)
-        self._channel.count(endings[0], flight.plan.message, latency_s)
-        self._desk.writer.conclude(flight, self._facts(flight, endings))
+        self._channel.count(ending, flight.plan.message, latency_s)
+        self._desk.writer.conclude(flight, [self._fact(flight, ending)])
         if self._channel.window_free == 0:
             self._desk.writer.hurry()
 
-    def _facts(self, flight: Flight, endings: Sequence[Ending]) -> list[AttemptFinished]:
+    def _fact(self, flight: Flight, ending: Ending) -> AttemptFinished:
         now, config = self._clock.now(), self._config
         sender = config.sender or flight.plan.message.sender
-        return [
-            handed_over(flight.plan, config.carrier_account, sender, ending, flight.claimed_at, now)
-            for ending in endings
-        ]
+        account = config.carrier_account
+        return handed_over(flight.plan, account, sender, ending, flight.claimed_at, now)
 
     async def _may_try_again(self, flights: Sequence[Flight], tries: int) -> bool:
         """Wait until what was certainly not taken may be tried again, or tell that it may not."""
@@ -260,3 +258,13 @@ class Handover:
         while breaker.state is State.FAILING and self._clock.monotonic() < self._send_until:
             await self._clock.sleep(_LOOK_S)
         return breaker.state in (State.CLOSED, State.TRIAL)
+
+
+def _in_doubt(detail: str, carrier_ids: tuple[str, ...] = (), segments: int = 1) -> Ending:
+    return Ending(
+        AttemptOutcome.IN_DOUBT,
+        Reason.IN_DOUBT,
+        carrier_message_ids=carrier_ids,
+        segments=segments,
+        detail=detail,
+    )
