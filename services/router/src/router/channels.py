@@ -17,6 +17,7 @@ from yizhan_contracts.topics import CHANNEL_CONFIGURED
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Retryable
 from yizhan_runtime.logs import get_logger
+from yizhan_telecom.channel_rules import maintenance_until
 from yizhan_telecom.choice import Table
 
 log = get_logger(__name__)
@@ -44,6 +45,7 @@ class Channels:
     _published: dict[str, ChannelConfigured] = field(default_factory=dict)
     _missing: dict[str, str] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
+    _in_maintenance: dict[str, str] = field(default_factory=dict)
     _checked_at: float = 0.0
     _is_published: bool = False
     _listeners: list[OnTable] = field(default_factory=list)
@@ -60,7 +62,7 @@ class Channels:
     @property
     def current(self) -> Table:
         """Give the table in force, with the channels that are not to be used left out."""
-        excluded = dict.fromkeys(self._held, "held") | self._missing
+        excluded = self._in_maintenance | dict.fromkeys(self._held, "held") | self._missing
         return Table(self._table.channels, excluded)
 
     def load(self) -> None:
@@ -69,6 +71,7 @@ class Channels:
         text = self.source.load()
         self._seen = version_of(text)
         self._table = parse_table(text, self.environ, self.clock.now())
+        self._in_maintenance = self._maintained()
         self._log_loaded()
 
     def on_configured(self, key: str, channel: ChannelConfigured | None) -> None:
@@ -100,8 +103,9 @@ class Channels:
         self.metrics.show_table(self.version, len(missing))
 
     async def look(self) -> None:
-        """Do what is due: a changed file, topics that were missing, a table not yet published."""
+        """Do what is due: a changed file, maintenance, missing topics, what is unpublished."""
         self._reload()
+        self._watch_maintenance()
         try:
             late = self.clock.monotonic() - self._checked_at >= TOPICS_AGAIN_S
             if not self._is_published or (self._missing and late):
@@ -127,9 +131,24 @@ class Channels:
             self._refuse(str(error))
         self._stamp = stamp
 
+    def _watch_maintenance(self) -> None:
+        before, self._in_maintenance = self._in_maintenance, self._maintained()
+        if self._in_maintenance != before:
+            log.info("maintenance began or ended", extra={"channels": self._in_maintenance})
+            self._tell()
+
+    def _maintained(self) -> dict[str, str]:
+        now = self.clock.now()
+        return {
+            channel.channel: f"maintenance until {until:%Y-%m-%d %H:%M}Z"
+            for channel in self._table.channels
+            if (until := maintenance_until(channel, now))
+        }
+
     def _apply(self, table: ChannelTable) -> None:
         self.problem = ""
         self._table = table
+        self._in_maintenance = self._maintained()
         self._is_published = False
         # A channel that is new has its topics looked for before it is used.
         known = self._published.keys()

@@ -137,3 +137,24 @@ async def test_other_holds_are_the_adapters_business() -> None:
     hold = HoldChanged(kind=HoldKind.ACCOUNT, held_id="a", held=True, changed_at=START)
     office.channels.on_hold(hold.key(), hold)
     assert office.candidates == ["a"]
+
+
+async def test_a_channel_in_maintenance_is_no_candidate_until_it_ends() -> None:
+    window = "{ begins_at: 2026-11-23T10:00:10Z, ends_at: 2026-11-23T10:00:20Z }"
+    office = Office(f"{table_of('a')}\n    maintenance: [{window}]{table_of('b')[9:]}")
+    await office.channels.look()
+    assert office.candidates == ["a", "b"]
+    office.clock.passed_s = 10
+    await office.channels.look()
+    assert office.candidates == ["b"]
+    assert office.tables[-1].excluded == {"a": "maintenance until 2026-11-23 10:00Z"}
+    office.clock.passed_s = 20
+    await office.channels.look()
+    assert office.candidates == ["a", "b"]
+
+
+async def test_a_draining_channel_is_no_candidate() -> None:
+    office = Office(f"{table_of('a')}\n    draining: true{table_of('b')[9:]}")
+    await office.channels.look()
+    assert office.candidates == ["b"]
+    assert office.tables[-1].excluded == {"a": "draining"}

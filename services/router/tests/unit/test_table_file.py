@@ -7,6 +7,7 @@ import pytest
 
 from router.errors import BadTable
 from router.table_file import parse_table
+from yizhan_contracts.events import NetworkRoute, TemplateState
 from yizhan_contracts.reasons import Reason
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -46,6 +47,78 @@ def test_keys_are_as_written() -> None:
     assert channel.reasons == {"000": Reason.NONE, "11": Reason.NUMBER_INVALID}
 
 
+RICH = """
+channels:
+  - channel: a
+    carrier: acme
+    carrier_account: acme-1
+    protocol: http-json
+    url: http://127.0.0.1:9
+    draining: true
+    unicode: false
+    max_segments: 3
+    countries:
+      NO:
+        price: 0.05
+        networks:
+          24201: { price: 0.06, priority: 20 }
+        senders: { kinds: [alphanumeric, short-code], registered: [Yizhan, "2000"] }
+      CN: { senders: { rewrite: "10690000" } }
+    maintenance:
+      - begins_at: 2026-11-22T02:00:00+08:00
+        ends_at: 2026-11-22T04:00:00+08:00
+        repeats: weekly
+    needs_templates: true
+    templates:
+      picked-up@2: { code: SMS_1, variables: [name, code] }
+      picked-up@2/zh-Hant: { code: SMS_2, state: pending }
+"""
+
+
+def test_what_a_carrier_allows_is_carried_over() -> None:
+    (channel,) = parse_table(RICH.encode(), {}, NOW).channels
+    assert (channel.draining, channel.unicode, channel.max_segments) == (True, False, 3)
+    norway = channel.countries["NO"]
+    assert norway.networks == {"24201": NetworkRoute(price=0.06, priority=20)}
+    assert norway.senders.registered == ("Yizhan", "2000")
+    assert channel.countries["CN"].senders.rewrite == "10690000"
+    (window,) = channel.maintenance
+    assert window.begins_at == datetime(2026, 11, 21, 18, tzinfo=UTC)
+    assert channel.needs_templates
+    assert channel.templates["picked-up@2"].variables == ("name", "code")
+    assert channel.templates["picked-up@2/zh-Hant"].state is TemplateState.PENDING
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("24201:", "Telia:", "line 15: channels.a.countries.NO.networks.Telia: 'Telia' is no net"),
+        ("priority: 20", "prio: 20", "line 15: channels.a.countries.NO.networks.24201.prio: "),
+        ("kinds: [alpha", "kinds: [beta", "line 16: channels.a.countries.NO.senders.kinds.0: "),
+        ('"2000"', '"+4790000000"', "line 16: channels.a.countries.NO.senders: registered: "),
+        ('rewrite: "10', 'kinds: [numeric], rewrite: "10', "line 17: channels.a.countries.CN.send"),
+        ("04:00:00", "01:00:00", "line 19: channels.a.maintenance.0: maintenance ends after"),
+        ("2026-11-22T04:00:00+08:00", "2026-11-22 04:00:00", "channels.a.maintenance.0.ends_at: "),
+        ("ends_at: 2026-11-22", "ends_at: 2026-11-30", "line 19: channels.a.maintenance.0: "),
+        ("weekly", "monthly", "line 21: channels.a.maintenance.0.repeats: "),
+        (
+            "picked-up@2:",
+            "picked-up:",
+            "line 24: channels.a.templates.picked-up: 'picked-up' is no",
+        ),
+        ("[name, code]", "[name, name]", "line 24: channels.a.templates.picked-up@2: a variable"),
+        ("pending", "refused", "line 25: channels.a.templates.picked-up@2/zh-Hant.state: "),
+        ("max_segments: 3", "max_segments: 0", "line 10: channels.a.max_segments: "),
+        ("draining: true", "draining: soon", "line 8: channels.a.draining: "),
+    ],
+)
+def test_a_mistake_in_what_a_carrier_allows_is_named(old: str, new: str, expected: str) -> None:
+    assert old in RICH
+    with pytest.raises(BadTable) as raised:
+        parse_table(RICH.replace(old, new, 1).encode(), {}, NOW)
+    assert expected in str(raised.value)
+
+
 def test_the_version_is_that_of_the_bytes() -> None:
     one, two = (parse_table(text.encode(), ENVIRON, NOW).version for text in (GOOD, GOOD + "#"))
     assert one != two
@@ -58,10 +131,14 @@ def test_the_version_is_that_of_the_bytes() -> None:
         ("price: 0.05", "price: -1", "line 9: channels.a.countries.NO.price: "),
         ("price: 0.05", "price: .nan", "line 9: channels.a.countries.NO.price: "),
         ("carrier: acme\n", "carier: acme\n", "line 4: channels.a.carier: "),
-        ("NO:", "Norway:", "line 3: channels.a: 'Norway' is no country"),
+        ("NO:", "Norway:", "line 9: channels.a.countries.Norway: 'Norway' is no country"),
         ("channel: a", "channel: A b", "line 3: channels.A b.channel: "),
         ("channel: a", "channel: none", "the name 'none' is taken"),
-        ("number-invalid", "numbr-invalid", "'11' is translated to 'numbr-invalid'"),
+        (
+            "number-invalid",
+            "numbr-invalid",
+            "line 11: channels.a.reasons.11: 'numbr-invalid' is no",
+        ),
         ("${BASE}", "${MISSING}", "line 7: ${MISSING} is not set"),
         ("${BASE}/a", "ftp://x", "line 3: channels.a: a channel that speaks http-json needs"),
         ("price: 1 }", "price: 1", "line 11: "),

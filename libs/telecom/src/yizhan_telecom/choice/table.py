@@ -30,6 +30,7 @@ class Table:
     ) -> None:
         self.channels = {channel.channel: channel for channel in channels}
         self.excluded = {
+            **{c.channel: "draining" for c in self.channels.values() if c.draining},
             **{c.channel: "disabled" for c in self.channels.values() if not c.enabled},
             **(excluded or {}),
         }
