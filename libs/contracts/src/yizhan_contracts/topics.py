@@ -88,7 +88,9 @@ class Topic:
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": str(self.max_message_bytes),
         }
-        return own | _SMALL_SEGMENTS if self.compacted else own
+        if not self.compacted:
+            return own
+        return own | _SMALL_SEGMENTS | ({} if self.retention_ms == KEPT else _RECENT_WHOLE)
 
     def _cleanup_policy(self) -> str:
         if not self.compacted:
@@ -103,6 +105,10 @@ _SMALL_SEGMENTS = {
 }
 """Every instance reads a compacted topic whole at its start, and Kafka compacts closed segments:
 with its defaults (a week, 1 GiB) that is a week of four reports a second per channel."""
+
+_RECENT_WHOLE = {"min.compaction.lag.ms": "180000"}
+"""A router that starts goes through the reports of the last minutes one by one, to come to the same
+health as those that have been running: these must not have been compacted away."""
 
 
 def _topic(

@@ -301,7 +301,24 @@ async def test_deliveries_are_counted_once_by_channel_and_country() -> None:
     counts = report.countries["CN"]
     assert (report.channel, counts.delivered, counts.failed) == ("a", 1, 1)
     assert counts.age_s_sum == pytest.approx(8.0)
+    assert (sum(counts.delivered_by_age), sum(counts.failed_by_age)) == (1, 1)
     assert not world.deliveries.take_changed(world.clock.now())
+
+
+async def test_receipts_that_come_before_their_attempt_are_counted_too() -> None:
+    world = World()
+    await world.hear(ACCEPTED, receipt(ReceiptState.DELIVERED, attempt_id=None), SUBMITTED)
+    (report,) = world.deliveries.take_changed(world.clock.now())
+    assert sum(report.countries["CN"].delivered_by_age) == 1
+
+
+async def test_a_bad_number_is_counted_as_heard_and_held_against_nobody() -> None:
+    world = World()
+    vacant = receipt(ReceiptState.FAILED, reason=Reason.NUMBER_VACANT)
+    await world.hear(ACCEPTED, SUBMITTED, vacant)
+    (report,) = world.deliveries.take_changed(world.clock.now())
+    counts = report.countries["CN"]
+    assert (counts.failed, sum(counts.excused_by_age)) == (0, 1)
 
 
 def test_message_id_of_the_tests_is_an_id() -> None:

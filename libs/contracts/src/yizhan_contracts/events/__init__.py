@@ -34,6 +34,7 @@ from yizhan_contracts.events._base import (
     Utc,
 )
 from yizhan_contracts.events._channels import (
+    RECEIPT_AGES_S,
     CarrierTemplate,
     ChannelConfigured,
     ChannelMode,
@@ -106,6 +107,7 @@ __all__ = [
     "E164",
     "EVENTS",
     "NO_CHANNEL",
+    "RECEIPT_AGES_S",
     "Answer",
     "AnsweredMessage",
     "AttemptFinished",

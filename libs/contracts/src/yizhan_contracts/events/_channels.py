@@ -192,16 +192,26 @@ class ChannelReported(Event):
         return f"{self.channel}:{self.instance}"
 
 
+RECEIPT_AGES_S = (1, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300, 600, 1800, 7200)
+"""Bounds of the ages by which receipts are counted: up to 1 s, up to 2 s, ..., above 7200 s."""
+
+
 class CountryReceipts(Part):
     """Counts since the reporter's start.
 
-    Failures are those that speak against the channel, not against the number.
+    Failures are those that speak against the channel, not against the number. The counts by age
+    (seconds from hand-over to receipt, see RECEIPT_AGES_S; zeros at the end left out) let a reader
+    tell a receipt that is missing from one that is not due yet.
     """
 
     delivered: int = 0
     failed: int = 0
     overdue: int = 0
     age_s_sum: float = 0.0
+    delivered_by_age: tuple[int, ...] = ()
+    failed_by_age: tuple[int, ...] = ()
+    excused_by_age: tuple[int, ...] = ()
+    """Failures that are the number's or the text's: they say that receipts come, and no more."""
 
 
 class DeliveryReported(Event):

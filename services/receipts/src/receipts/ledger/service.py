@@ -104,7 +104,7 @@ class Ledger:
         }
         existing = await self._insert_facts(new)
         submitted = [fact for fact in new.values() if "carrier_key" in fact]
-        early = await self._match_early(submitted, now)
+        early, matched = await self._match_early(submitted, now)
         # A submitted attempt settles nothing. One that was there already may be a repeat, whose
         # first reader died after it had matched a receipt: it is followed up like the others.
         to_follow = {
@@ -112,7 +112,8 @@ class Ledger:
             for fact_id, fact in new.items()
             if fact["kind"] != Kind.SUBMITTED or fact_id in existing
         }
-        await self._follow_all(to_follow | early.message_ids)
+        stories = await self._follow_all(to_follow | early.message_ids)
+        self._count_deliveries(matched, stories)
         await self._store.remove_early(early.ids)
 
     async def record_receipts(self, events: Sequence[ReceiptReceived]) -> None:
@@ -158,17 +159,23 @@ class Ledger:
         self._metrics.record_receipts(Receipt.EARLY, len(early) - len(matched.ids))
         return matched
 
-    async def _match_early(self, submitted: Sequence[Document], now: datetime) -> "_Matched":
-        """Find the receipts that came before these attempts, and write them down as their facts."""
+    async def _match_early(
+        self, submitted: Sequence[Document], now: datetime
+    ) -> tuple["_Matched", list[Document]]:
+        """Find the receipts that came before these attempts, and write them down as their facts.
+
+        The second part is what of it had not been written down yet.
+        """
         by_key = {fact["carrier_key"]: fact for fact in submitted}
         if not by_key:
-            return _Matched({}, ())
+            return _Matched({}, ()), []
         found = await self._store.early_under(by_key, self._match_since(now))
         matched = _Matched.of((early, by_key[early["carrier_key"]]) for early in found)
-        if matched.facts:
-            self._metrics.record_receipts(Receipt.MATCHED, len(matched.ids))
-            await self._insert_facts(matched.facts)
-        return matched
+        if not matched.facts:
+            return matched, []
+        self._metrics.record_receipts(Receipt.MATCHED, len(matched.ids))
+        existing = await self._insert_facts(matched.facts)
+        return matched, [fact for i, fact in matched.facts.items() if i not in existing]
 
     def _match_since(self, now: datetime) -> datetime:
         return now - timedelta(seconds=self._terms.match_within_s)
@@ -184,7 +191,7 @@ class Ledger:
     def _count_deliveries(self, new: Iterable[Document], stories: Mapping[str, Story]) -> None:
         for fact in new:
             story = stories.get(fact["message_id"])
-            if story is None:
+            if story is None or fact["state"] not in _FINAL_STATES:
                 continue
             accepted, attempt = story.state.accepted, story.state.attempts[fact["n"]]
             handed_over_at = attempt.handed_over_at or fact["at"]
