@@ -43,8 +43,6 @@ class Policy(Part):
     """A snapshot of what later steps need of the account, taken at acceptance."""
 
     routing: RoutingPolicy = RoutingPolicy.QUALITY
-    sticky_sender: bool = False
-    """Among equal channels, the same one for the same recipient, so that the sender stays."""
     max_attempts: Annotated[int, Field(ge=1, le=9)] = 3
     in_doubt: InDoubtPolicy = InDoubtPolicy.RESEND
     receipt_timeout_s: ReceiptTimeout = 14_400
