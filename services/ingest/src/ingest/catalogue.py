@@ -1,36 +1,22 @@
 """Accounts and what they may send: keys, templates, rules. Never changed in place."""
 
-import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from ingest.rendering import MAX_VALUE, language_chain, variables_of
+from ingest.entry import Entry
+from ingest.rendering import language_chain
+from ingest.templates.model import Id, Template
 from yizhan_contracts.events import Lane, Milestone, Policy
 
 MAX_VALIDITY_S = 72 * 3600
-MAX_TEXT = 2000
-"""What contracts allow of a rendered text."""
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Sender = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 ValidityS = Annotated[int, Field(ge=30, le=MAX_VALIDITY_S)]
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AccountState(StrEnum):
@@ -39,24 +25,6 @@ class AccountState(StrEnum):
     VERIFIED = "verified"
     PENDING = "pending"
     SUSPENDED = "suspended"
-
-
-class TemplateState(StrEnum):
-    """Only an approved template is sent."""
-
-    DRAFT = "draft"
-    PENDING = "pending"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    RETIRED = "retired"
-
-
-class Category(StrEnum):
-    """What a template is for: packages and rules differ."""
-
-    NOTIFICATION = "notification"
-    VERIFICATION = "verification"
-    MARKETING = "marketing"
 
 
 class Scope(StrEnum):
@@ -74,7 +42,7 @@ class Notify(StrEnum):
     NEVER = "never"
 
 
-class ApiKey(_Entry):
+class ApiKey(Entry):
     """One pair of key and secret. The file holds the secret's SHA-256 only."""
 
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{4,64}$")]
@@ -83,75 +51,7 @@ class ApiKey(_Entry):
     test: bool = False
 
 
-class Variable(_Entry):
-    """What may stand in a placeholder."""
-
-    max_length: Annotated[int, Field(ge=1, le=MAX_VALUE)] = MAX_VALUE
-    pattern: str | None = None
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"no regular expression ({error}): correct it") from None
-        return pattern
-
-    @cached_property
-    def regex(self) -> re.Pattern[str] | None:
-        return re.compile(self.pattern) if self.pattern else None
-
-
-class Template(_Entry):
-    """One version of a registered text: fixed words and variables, in one or more languages."""
-
-    id: Id
-    version: Annotated[int, Field(ge=1)] = 1
-    state: TemplateState
-    category: Category = Category.NOTIFICATION
-    languages: Annotated[dict[str, str], Field(min_length=1)]
-    variables: dict[VariableName, Variable] = Field(default_factory=dict)
-    voice_script: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _hangs_together(self) -> Self:
-        for kind, texts in (("languages", self.languages), ("voice_script", self.voice_script)):
-            for tag, text in texts.items():
-                self._check_text(f"{kind}.{tag}", text)
-        strangers = {tag.lower() for tag in self.voice_script} - self.texts.keys()
-        if strangers:
-            raise ValueError(f"voice_script: {sorted(strangers)} are not among languages: add them")
-        return self
-
-    def _check_text(self, where: str, text: str) -> None:
-        used = variables_of(text)
-        if unknown := used - self.variables.keys():
-            raise ValueError(f"{where}: {sorted(unknown)} are not in variables: declare them there")
-        longest = len(text) + sum(self.variables[name].max_length for name in used)
-        if not text.strip() or longest > MAX_TEXT:
-            raise ValueError(f"{where}: must hold 1 to {MAX_TEXT} characters with its variables")
-
-    @cached_property
-    def texts(self) -> dict[str, str]:
-        """Give the texts by lower-case language tag."""
-        return {tag.lower(): text for tag, text in self.languages.items()}
-
-    @cached_property
-    def voices(self) -> dict[str, str]:
-        return {tag.lower(): text for tag, text in self.voice_script.items()}
-
-    @cached_property
-    def tags(self) -> dict[str, str]:
-        """Give each tag as it was written, by its lower-case form."""
-        return {tag.lower(): tag for tag in self.languages}
-
-    @property
-    def is_approved(self) -> bool:
-        return self.state is TemplateState.APPROVED
-
-
-class Rule(_Entry):
+class Rule(Entry):
     """What an account sends at a milestone."""
 
     template: Id
@@ -162,7 +62,7 @@ class Rule(_Entry):
     sender: Sender | None = None
 
 
-class Account(_Entry):
+class Account(Entry):
     """A business customer."""
 
     id: Id
@@ -232,7 +132,7 @@ class Account(_Entry):
 _MILESTONES = tuple(m.value for m in Milestone if m is not Milestone.UNKNOWN)
 
 
-class CatalogueFile(_Entry):
+class CatalogueFile(Entry):
     """The whole file. ``shared`` is a place for YAML anchors; nothing reads it."""
 
     shared: object = None

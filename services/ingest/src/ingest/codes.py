@@ -28,6 +28,15 @@ class Code(StrEnum):
     VARIABLE_UNKNOWN = "variable-unknown"
     VARIABLE_TOO_LONG = "variable-too-long"
     VARIABLE_INVALID = "variable-invalid"
+    VARIABLE_CONTROL_CHARACTER = "variable-control-character"
+    VARIABLE_DIRECTION_MARK = "variable-direction-mark"
+    VARIABLE_SENDER_BRACKET = "variable-sender-bracket"
+    VARIABLE_LINK = "variable-link"
+    VARIABLE_PHONE_NUMBER = "variable-phone-number"
+    # What a rendered text says, and who says it
+    CONTENT_SENSITIVE_WORD = "content-sensitive-word"
+    CONTENT_MARKETING = "content-marketing"
+    CONTENT_LINK = "content-link"
     # Shipment events
     MALFORMED = "malformed"
     TYPE_UNKNOWN = "type-unknown"
@@ -75,6 +84,14 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.VARIABLE_UNKNOWN: "The template has no such variable: leave it out or correct its name.",
     Code.VARIABLE_TOO_LONG: "Shorten the value: nothing is cut off for you.",
     Code.VARIABLE_INVALID: "Write the value as the template's variable asks, on one line.",
+    Code.VARIABLE_CONTROL_CHARACTER: "Take line breaks and control characters out of the value.",
+    Code.VARIABLE_DIRECTION_MARK: "Take the marks that reorder text out of the value.",
+    Code.VARIABLE_SENDER_BRACKET: "Take brackets out of the value: senders' names stand in them.",
+    Code.VARIABLE_LINK: "Take the link out; links are variables of type url with named hosts.",
+    Code.VARIABLE_PHONE_NUMBER: "Take the telephone number out, or register it in the template.",
+    Code.CONTENT_SENSITIVE_WORD: "Say it in other words: this one is on a list.",
+    Code.CONTENT_MARKETING: "Only templates of the category marketing may advertise.",
+    Code.CONTENT_LINK: "A verification code is sent without links: take the link out.",
     Code.MALFORMED: "Correct the record's form; its bytes are kept in ingest.dlq.",
     Code.TYPE_UNKNOWN: "Only events whose type is or ends in .shipment.updated.v1 are taken here.",
     Code.RECIPIENT_MALFORMED: "Correct this recipient and send the event with a new revision.",
@@ -112,6 +129,8 @@ class Refusal:
     code: Code
     field: str = ""
     detail: str = ""
+    offset: int | None = None
+    """Where in the field, in characters from 0; None where it concerns all of it."""
 
     @property
     def what_to_do(self) -> str:

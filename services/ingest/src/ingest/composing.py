@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ingest import rendering
-from ingest.catalogue import Account, Template
+from ingest.catalogue import Account
 from ingest.codes import Code, Refusal
 from ingest.numbers import Number
+from ingest.templates.model import Template
 from yizhan_contracts.events import Lane, MessageAccepted, Origin, TemplateUse, VoicePolicy
 from yizhan_telecom.charging import charging_num
 
@@ -56,7 +57,7 @@ def check_values(template: Template, values: Mapping[str, str]) -> tuple[Refusal
             detail = f"{name}: no value."
             refusals.append(Refusal(Code.VARIABLE_MISSING, f"variables.{name}", detail))
             continue
-        wrong = rendering.check_value(name, value, variable.max_length, variable.regex)
+        wrong = variable.refusal_of(name, value)
         if wrong is not None:
             refusals.append(wrong)
     return tuple(refusals)

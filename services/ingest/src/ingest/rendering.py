@@ -1,18 +1,14 @@
-"""Texts: which language of a template, whether its values may be filled in, and the filling."""
+"""Texts: which language of a template, and the filling in of its values."""
 
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-
-from ingest.codes import Code, Refusal
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]{0,39})\}")
 MAX_VALUE = 80
 """Requirement 6. Characters as chargingNum counts them: UTF-16 code units."""
 
 _TRADITIONAL = frozenset({"tw", "hk", "mo"})
-# Line breaks and other controls, and the marks that reorder text on the screen.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class BadText(ValueError):
@@ -42,20 +38,6 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 def units(text: str) -> int:
     """Count UTF-16 code units: an emoji is two, as the carriers' charging counts it."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def check_value(
-    name: str, value: str, max_length: int, pattern: re.Pattern[str] | None
-) -> Refusal | None:
-    """Say what is wrong with a variable's value, if anything. The value itself stays out of it."""
-    field = f"variables.{name}"
-    if units(value) > max_length:
-        return Refusal(Code.VARIABLE_TOO_LONG, field, f"{name}: over {max_length} characters.")
-    if not value.strip() or _CONTROL.search(value):
-        return Refusal(Code.VARIABLE_INVALID, field, f"{name}: empty, or holds control characters.")
-    if pattern is not None and pattern.fullmatch(value) is None:
-        return Refusal(Code.VARIABLE_INVALID, field, f"{name}: does not match its pattern.")
-    return None
 
 
 def choose_language(available: Iterable[str], wanted: str | None, default: str) -> str:

@@ -204,7 +204,11 @@ async def test_an_account_that_is_not_verified_sends_nothing(world: World) -> No
         ({"template": "unapproved", "variables": {}}, Code.TEMPLATE_NOT_APPROVED, "template"),
         ({"variables": {**VALUES, "score": "123456"}}, Code.VARIABLE_TOO_LONG, "variables.score"),
         ({"variables": {**VALUES, "name": "x" * 81}}, Code.VARIABLE_TOO_LONG, "variables.name"),
-        ({"variables": {**VALUES, "name": "a\nb"}}, Code.VARIABLE_INVALID, "variables.name"),
+        (
+            {"variables": {**VALUES, "name": "a\nb"}},
+            Code.VARIABLE_CONTROL_CHARACTER,
+            "variables.name",
+        ),
         ({"variables": {**VALUES, "more": "x"}}, Code.VARIABLE_UNKNOWN, "variables.more"),
         ({"variables": {**VALUES, "name": 7}}, Code.FIELD_INVALID, "variables.name"),
         ({"lane": "fast"}, Code.FIELD_INVALID, "lane"),

@@ -65,7 +65,7 @@ def test_keys_lead_to_their_account() -> None:
         ("languages: { zh: '你好' }", "languages: { zh: ' ' }", "templates[5](unapproved)", "1 to"),
         ("version: 3", "version: 2", "accounts[0](shop)", "twice"),
         ("max_length: 40", "max_length: 81", "variables.tracking_number.max_length", "80"),
-        ("'[A-Za-z ]+'", "'[A-Z'", "variables.place.pattern", "regular expression"),
+        ("'[A-Za-z ]+'", "'[A-Z'", "variables.place.pattern", "RE2"),
         ("id: other\n", "id: shop\n", "the file", "twice"),
         ("key: other-key", "key: test-key", "the file", "two accounts"),
         ("validity_s: 3600", "validity_s: 259201", "accounts[0](shop).validity_s", "259200"),

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ingest import composing
-from ingest.catalogue import Account, Notify, Rule, Template
+from ingest.catalogue import Account, Notify, Rule
 from ingest.codes import Code, Refusal
 from ingest.composing import Draft
 from ingest.events import identity, ordering
 from ingest.events.parsing import ShipmentEvent
 from ingest.numbers import Number, check
 from ingest.ports import Catalogue, Input, Mark
+from ingest.templates.model import Template
 from yizhan_contracts.events import (
     Answer,
     Classifier,

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from ingest import composing
-from ingest.catalogue import Template
 from ingest.codes import Code, Refusal
 from ingest.composing import Draft
 from ingest.errors import RequestRefused
@@ -25,6 +24,7 @@ from ingest.requests.auth import Caller
 from ingest.requests.collector import Collector, Full
 from ingest.requests.notes import DoneNotes
 from ingest.requests.wire import SendRequest
+from ingest.templates.model import Template
 from yizhan_contracts import ids
 from yizhan_contracts.events import MessageAccepted, Origin, OriginKind
 from yizhan_contracts.ids import RandomBits

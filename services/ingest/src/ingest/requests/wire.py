@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from ingest.catalogue import Sender, ValidityS, VariableName
+from ingest.catalogue import Sender, ValidityS
+from ingest.templates.model import VariableName
 from yizhan_contracts.events import Lane
 
 MAX_VALUE_WRITTEN = 2000
