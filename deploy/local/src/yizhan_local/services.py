@@ -12,7 +12,7 @@ REFERENCES = "YIZHAN_SECRET_"
 """What the configuration refers to: carriers', providers' and customers' secrets."""
 
 INTERNAL_TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
-"""What services show each other."""
+"""What services show each other, and operators show ingest."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,12 @@ PROGRAMS = Programs(
             },
             secrets=(REFERENCES, INTERNAL_TOKEN),
         ),
-        Service("ingest", "ingest", {"YIZHAN_INGEST_ACCOUNTS_FILE": "${config}/accounts.yaml"}),
+        Service(
+            "ingest",
+            "ingest",
+            {"YIZHAN_INGEST_ACCOUNTS_FILE": "${config}/accounts.yaml"},
+            secrets=(INTERNAL_TOKEN,),
+        ),
     ),
     provision=("yizhan_cli", "topics", "apply"),
     provision_settings={"YIZHAN_ROUTER_CHANNELS_FILE": "${config}/channels.yaml"},

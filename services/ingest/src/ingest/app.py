@@ -5,10 +5,13 @@ from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 
-from ingest.adapters.catalogue_file import load_catalogue
+from ingest.adapters.catalogue_file import FileCatalogue, load_catalogue
 from ingest.adapters.mongo import MongoInputs, MongoMarks
 from ingest.events.service import TakeShipmentEvents
 from ingest.handlers import ShipmentHandler
+from ingest.keys.callers import Authenticator
+from ingest.keys.domain import KeyTable
+from ingest.keys.seeds import seeded
 from ingest.metrics import IngestMetrics
 from ingest.ports import Catalogue, Inputs
 from ingest.requests.api import Api
@@ -60,7 +63,7 @@ def build(
 def _add_api(
     service: Service,
     settings: IngestSettings,
-    catalogue: Catalogue,
+    catalogue: FileCatalogue,
     inputs: Inputs,
     metrics: IngestMetrics,
     random_bits: RandomBits,
@@ -78,7 +81,10 @@ def _add_api(
         metrics=metrics,
         limits=limits,
     )
-    api = Api(catalogue, requests, metrics, service.clock, settings.ingest_body_bytes)
+    keys = KeyTable(seeded(catalogue.accounts(), service.clock.now()))
+    operator = settings.internal_token.get_secret_value()
+    authenticator = Authenticator(keys, catalogue, service.clock, operator)
+    api = Api(authenticator, requests, metrics, service.clock, settings.ingest_body_bytes)
     api.mount(service.http)
     service.background("requests", requests.collector.run)
     service.background("done notes", requests.notes.run)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from ingest.entry import Entry
 from ingest.rendering import language_chain
@@ -32,6 +32,7 @@ class Scope(StrEnum):
 
     SEND = "send"
     READ = "read"
+    ADMIN = "admin"
 
 
 class Notify(StrEnum):
@@ -42,13 +43,23 @@ class Notify(StrEnum):
     NEVER = "never"
 
 
-class ApiKey(Entry):
-    """One pair of key and secret. The file holds the secret's SHA-256 only."""
+KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{4,64}$")]
 
-    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{4,64}$")]
-    secret_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+class ApiKey(Entry):
+    """A key that an account begins with. With its secret's SHA-256 only, it cannot sign."""
+
+    key: KeyName
+    secret_sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
+    secret: SecretStr = SecretStr("")
     scopes: frozenset[Scope] = frozenset(Scope)
     test: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> Self:
+        if bool(self.secret_sha256) == bool(self.secret.get_secret_value()):
+            raise ValueError("write secret_sha256, or secret: one of them")
+        return self
 
 
 class Rule(Entry):

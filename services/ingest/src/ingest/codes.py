@@ -52,7 +52,9 @@ class Code(StrEnum):
     NONE_ACCEPTED = "none-accepted"
     # Requests
     UNAUTHENTICATED = "unauthenticated"
+    TIMESTAMP_EXPIRED = "timestamp-expired"
     SCOPE_MISSING = "scope-missing"
+    OPERATOR_ONLY = "operator-only"
     JSON_MALFORMED = "json-malformed"
     FIELD_INVALID = "field-invalid"
     BODY_TOO_LARGE = "body-too-large"
@@ -104,8 +106,10 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.ALREADY_NOTIFIED: "Nothing: this rule notifies once per shipment, and it did.",
     Code.PARTLY_ACCEPTED: "See the recipients: some were accepted, some were not.",
     Code.NONE_ACCEPTED: "See the recipients: none was accepted, for different reasons.",
-    Code.UNAUTHENTICATED: "Send Authorization: Bearer <key>.<secret> of a live key.",
+    Code.UNAUTHENTICATED: "Sign the request, or send Authorization: Bearer <key>.<secret>.",
+    Code.TIMESTAMP_EXPIRED: "Set the clock; sign each request anew, with the present time.",
     Code.SCOPE_MISSING: "Use a key that has the scope that this route needs.",
+    Code.OPERATOR_ONLY: "This is for the operators of the service: ask them.",
     Code.JSON_MALFORMED: "Send one JSON object in UTF-8.",
     Code.FIELD_INVALID: "Correct the field that is named.",
     Code.BODY_TOO_LARGE: "Send a smaller body: one message is far below the limit.",

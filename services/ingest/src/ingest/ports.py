@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ingest.catalogue import Account, ApiKey
+from ingest.catalogue import Account
 from yizhan_contracts.events import Event, MessageAccepted
 
 
 class Catalogue(Protocol):
-    """Accounts and keys in force. Answers from memory: it is asked for every message."""
+    """Accounts in force. Answers from memory: it is asked for every message."""
 
     def account(self, account_id: str) -> Account | None: ...
-
-    def caller(self, key: str) -> tuple[Account, ApiKey] | None: ...
 
 
 @dataclass(frozen=True, slots=True)

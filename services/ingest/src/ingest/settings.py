@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from yizhan_runtime.settings import RuntimeSettings
 
@@ -12,6 +12,9 @@ class IngestSettings(RuntimeSettings):
 
     ingest_accounts_file: Path = Path("deploy/config/accounts.yaml")
     """Accounts, keys, templates and rules: one YAML file, read at start."""
+
+    internal_token: SecretStr = SecretStr("")
+    """The operators' bearer token, and what services show each other. Empty: nobody is one."""
 
     ingest_batch_records: int = Field(default=500, ge=1, le=5000)
     """Shipment events that are judged, stored and published together, at most."""

@@ -16,11 +16,15 @@ from services.ingest.tests.unit.fakes import FakeClock, FakeInputs, FakePublishe
 from services.ingest.tests.unit.making import AUTHORIZATION, SECRET, US, catalogue, random_bits
 
 from ingest.codes import Code
+from ingest.keys.callers import Authenticator
+from ingest.keys.domain import KeyTable
+from ingest.keys.seeds import seeded
 from ingest.metrics import IngestMetrics
 from ingest.requests.api import Api
 from ingest.requests.service import AcceptRequests, Limits
 from yizhan_runtime.errors import Fatal, Retryable
 
+OPERATOR = "the-operators-token"
 VALUES = {"name": "张三", "code": "2026001", "subject": "数学", "score": "99"}
 BODY: dict[str, Any] = {"to": US, "template": "score", "variables": VALUES}
 
@@ -42,7 +46,10 @@ class World:
             metrics=metrics,
             limits=Limits(**{"request_timeout_s": 5.0, **limits}),
         )
-        Api(catalogue(), self.requests, metrics, self.clock, 4096).mount(self.app)
+        accounts = catalogue()
+        keys = KeyTable(seeded(accounts.accounts(), self.clock.now()))
+        self.authenticator = Authenticator(keys, accounts, self.clock, OPERATOR)
+        Api(self.authenticator, self.requests, metrics, self.clock, 4096).mount(self.app)
 
     async def post(
         self, body: Any = None, key: str | None = None, auth: str = AUTHORIZATION, **headers: str
@@ -160,7 +167,7 @@ async def test_a_test_keys_messages_are_marked(world: World) -> None:
 async def test_without_key_and_secret_nothing_is_told(world: World, auth: str, route: str) -> None:
     reply = await (world.post(auth=auth) if route == "post" else world.get("0" * 32, auth=auth))
     check_problem(reply, 401, Code.UNAUTHENTICATED, "Authorization")
-    assert reply.headers["www-authenticate"] == "Bearer"
+    assert reply.headers["www-authenticate"] == "Bearer, YIZHAN-HMAC-SHA256"
     assert world.inputs.stored == {}
 
 
@@ -284,7 +291,10 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.dictionaries(
         st.sampled_from(["to", "template", "version", "language", "variables", "lane", "x"]),

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from ingest.catalogue import Account, ApiKey, CatalogueFile
+from ingest.catalogue import Account, CatalogueFile
 from ingest.errors import BadCatalogue
 
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
@@ -29,15 +29,13 @@ class FileCatalogue:
 
     def __init__(self, content: CatalogueFile) -> None:
         self._accounts = {account.id: account for account in content.accounts}
-        self._callers = {
-            key.key: (account, key) for account in content.accounts for key in account.keys
-        }
 
     def account(self, account_id: str) -> Account | None:
         return self._accounts.get(account_id)
 
-    def caller(self, key: str) -> tuple[Account, ApiKey] | None:
-        return self._callers.get(key)
+    def accounts(self) -> tuple[Account, ...]:
+        """Give all of them."""
+        return tuple(self._accounts.values())
 
 
 def load_catalogue(path: Path) -> FileCatalogue:

@@ -1,7 +1,6 @@
 """The HTTP API: bytes to a request, a message to an answer. No decisions here."""
 
 import re
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,13 +8,15 @@ from fastapi import APIRouter, FastAPI, Path, Request, Response
 from pydantic import ValidationError
 
 from ingest.catalogue import Scope
-from ingest.codes import Code, Refusal
+from ingest.codes import Code
 from ingest.errors import RequestRefused
+from ingest.keys.callers import Authenticator, Caller
+from ingest.keys.guard import caller_of
+from ingest.keys.signing import SCHEME
 from ingest.metrics import IngestMetrics
-from ingest.ports import Catalogue
 from ingest.requests import openapi
-from ingest.requests.auth import Caller, authenticate
-from ingest.requests.problems import add_problem_handlers, to_response
+from ingest.requests.edge import Edge
+from ingest.requests.problems import add_problem_handlers, invalid
 from ingest.requests.service import AcceptRequests
 from ingest.requests.wire import Accepted, SendRequest
 from yizhan_contracts.events import MessageAccepted
@@ -34,13 +35,13 @@ class Api:
 
     def __init__(
         self,
-        catalogue: Catalogue,
+        authenticator: Authenticator,
         requests: AcceptRequests,
         metrics: IngestMetrics,
         clock: Clock,
         max_body_bytes: int,
     ) -> None:
-        self._catalogue = catalogue
+        self._authenticator = authenticator
         self._requests = requests
         self._metrics = metrics
         self._clock = clock
@@ -69,59 +70,40 @@ class Api:
             openapi_extra=openapi.SHOW,
         )
         app.include_router(router)
+        app.state.authenticator = self._authenticator
         add_problem_handlers(app)
+        app.add_middleware(
+            Edge, metrics=self._metrics, clock=self._clock, max_body_bytes=self._max_body_bytes
+        )
         openapi.complete(app)
 
     async def send(self, request: Request) -> Response:
         """Accept one message. Repeat with the same Idempotency-Key: it is sent once."""
-
-        async def work() -> Response:
-            caller = self._caller(request, Scope.SEND)
-            key = request.headers.get("idempotency-key")
-            if key is not None and _KEY.fullmatch(key) is None:
-                raise RequestRefused.of(400, Code.IDEMPOTENCY_KEY_INVALID, "Idempotency-Key")
-            body = _parse(await self._body(request))
-            return _answer(HTTPStatus.ACCEPTED, await self._requests.accept(caller, body, key))
-
-        return await self._timed("send", work)
+        body = await request.body()
+        caller = caller_of(request, body)
+        caller.must_have(Scope.SEND)
+        key = _idempotency_key(request, caller)
+        if not _JSON.fullmatch(request.headers.get("content-type", "application/json").strip()):
+            raise RequestRefused.of(415, Code.MEDIA_TYPE_UNSUPPORTED, "Content-Type")
+        return _answer(HTTPStatus.ACCEPTED, await self._requests.accept(caller, _parse(body), key))
 
     async def show(
         self, request: Request, message_id: Annotated[str, Path(description="As the 202 gave it.")]
     ) -> Response:
         """Show what was accepted, at once after the 202. What became of it, receipts knows."""
+        caller = caller_of(request, b"")
+        caller.must_have(Scope.READ)
+        if not is_message_id(message_id):
+            raise RequestRefused.of(404, Code.MESSAGE_NOT_FOUND, "message_id")
+        return _answer(HTTPStatus.OK, await self._requests.find(caller, message_id))
 
-        async def work() -> Response:
-            caller = self._caller(request, Scope.READ)
-            if not is_message_id(message_id):
-                raise RequestRefused.of(404, Code.MESSAGE_NOT_FOUND, "message_id")
-            return _answer(HTTPStatus.OK, await self._requests.find(caller, message_id))
 
-        return await self._timed("show", work)
-
-    def _caller(self, request: Request, scope: Scope) -> Caller:
-        return authenticate(self._catalogue, request.headers.get("authorization"), scope)
-
-    async def _timed(self, route: str, work: Callable[[], Awaitable[Response]]) -> Response:
-        begun = self._clock.monotonic()
-        try:
-            response = await work()
-        except RequestRefused as error:
-            self._metrics.record_refusal(error.refusals[0].code)
-            response = to_response(error)
-        self._metrics.record_request(route, response.status_code, self._clock.monotonic() - begun)
-        return response
-
-    async def _body(self, request: Request) -> bytes:
-        """Read the body, but never more than the limit of it."""
-        if not _JSON.fullmatch(request.headers.get("content-type", "application/json").strip()):
-            raise RequestRefused.of(415, Code.MEDIA_TYPE_UNSUPPORTED, "Content-Type")
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._max_body_bytes:
-                detail = f"Over {self._max_body_bytes} bytes."
-                raise RequestRefused.of(413, Code.BODY_TOO_LARGE, detail=detail)
-        return bytes(body)
+def _idempotency_key(request: Request, caller: Caller) -> str | None:
+    """Give the key that the request names; a signed one without a key is its own."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and _KEY.fullmatch(key) is None:
+        raise RequestRefused.of(400, Code.IDEMPOTENCY_KEY_INVALID, "Idempotency-Key")
+    return key or (f"{SCHEME}:{caller.signature}" if caller.signature else None)
 
 
 def _parse(body: bytes) -> SendRequest:
@@ -129,13 +111,7 @@ def _parse(body: bytes) -> SendRequest:
         request: SendRequest = _validate(body)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
-        if problems[0]["type"] in {"json_invalid", "model_type"}:
-            raise RequestRefused.of(400, Code.JSON_MALFORMED, detail=problems[0]["msg"]) from None
-        refusals = [
-            Refusal(Code.FIELD_INVALID, ".".join(map(str, problem["loc"]))[:100], problem["msg"])
-            for problem in problems[:20]
-        ]
-        raise RequestRefused(422, refusals) from None
+        raise invalid(problems) from None
     return request
 
 

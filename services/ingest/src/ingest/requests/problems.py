@@ -1,47 +1,63 @@
-"""Errors on the wire: RFC 9457 problem details, one shape for all of them."""
+"""Errors on the wire: RFC 9457 problem details, one shape for all of them.
+
+A route raises ``RequestRefused`` from wherever it finds what is wrong; the rest is done here.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ingest.codes import Code, Refusal
 from ingest.errors import RequestRefused
+from yizhan_runtime.errors import Retryable
 from yizhan_runtime.logs import get_logger
 
 log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+CHALLENGE = "Bearer, YIZHAN-HMAC-SHA256"
+MAX_ERRORS = 20
+REFUSED = "yizhan.refused"
+"""Where the ASGI scope tells the code of a refusal, to be counted."""
 _BY_STATUS = {
+    400: Code.JSON_MALFORMED,
     404: Code.ROUTE_NOT_FOUND,
     405: Code.METHOD_NOT_ALLOWED,
     413: Code.BODY_TOO_LARGE,
 }
+_NO_JSON = frozenset({"json_invalid", "model_type", "model_attributes_type", "missing"})
+_AWAY_S = 5
 
 
 def to_response(error: RequestRefused) -> Response:
     """Write a refusal as a problem."""
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if error.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    body = json.dumps(_body(error.status, error.refusals), ensure_ascii=False).encode()
-    return Response(body, error.status, headers, MEDIA_TYPE)
+        headers["WWW-Authenticate"] = CHALLENGE
+    text = json.dumps(body_of(error.status, error.refusals), ensure_ascii=False)
+    # A field's name may hold half of a character.
+    return Response(text.encode("utf-8", "replace"), error.status, headers, MEDIA_TYPE)
 
 
-def _body(status: int, refusals: Sequence[Refusal]) -> dict[str, object]:
+def body_of(status: int, refusals: Sequence[Refusal]) -> dict[str, Any]:
+    """Give what a problem says."""
     first = refusals[0]
     return {
         "type": f"urn:yizhan:problem:{first.code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        **_item(first),
-        "errors": [_item(refusal) for refusal in refusals],
+        **item_of(first),
+        "errors": [item_of(refusal) for refusal in refusals],
     }
 
 
-def _item(refusal: Refusal) -> dict[str, object]:
+def item_of(refusal: Refusal) -> dict[str, Any]:
+    """Give what one thing that is wrong says of itself."""
     return {
         "detail": refusal.detail or refusal.what_to_do,
         "code": refusal.code,
@@ -50,20 +66,67 @@ def _item(refusal: Refusal) -> dict[str, object]:
     }
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Make problems of the framework's errors too: addresses, methods, our own mistakes."""
+def invalid(problems: Sequence[Any]) -> RequestRefused:
+    """Translate pydantic's errors. They name fields; the values stay out of it."""
+    first = problems[0]
+    where = [step for step in first["loc"] if step != "body"]
+    if (first["type"] in _NO_JSON and not where) or first["type"] == "json_invalid":
+        return RequestRefused.of(400, Code.JSON_MALFORMED, detail=first["msg"][:200])
+    return RequestRefused(422, [_invalid(problem) for problem in problems[:MAX_ERRORS]])
 
-    async def on_http(_request: Request, error: Exception) -> Response:
-        if not isinstance(error, HTTPException):
-            raise error
-        code = _BY_STATUS.get(error.status_code, Code.FIELD_INVALID)
-        response = to_response(RequestRefused.of(error.status_code, code))
+
+def _invalid(problem: Any) -> Refusal:  # noqa: ANN401 - pydantic's, or FastAPI's
+    steps = problem["loc"]
+    if len(steps) > 1 and steps[0] in {"body", "query", "path", "header"}:
+        steps = steps[1:]
+    return Refusal(Code.FIELD_INVALID, ".".join(map(str, steps))[:100], problem["msg"])
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Make a problem of every error: ours, the framework's, and our own mistakes."""
+
+    def handle(kind: type[Exception], refuse: Callable[[Any], RequestRefused]) -> None:
+        app.add_exception_handler(kind, _handler(refuse))
+
+    async def on_http(request: Request, error: Any) -> Response:  # noqa: ANN401 - its handler
+        response = _answer(request, _of_framework(error))
         response.headers.update(error.headers or {})
         return response
 
-    async def on_bug(_request: Request, error: Exception) -> Response:
-        log.error("a request failed", exc_info=error)
-        return to_response(RequestRefused.of(500, Code.INTERNAL))
-
+    handle(RequestRefused, lambda error: error)
+    handle(RequestValidationError, lambda error: invalid(error.errors()))
+    handle(Retryable, _away)
+    handle(Exception, _bug)
     app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(Exception, on_bug)
+
+
+def _handler(
+    refuse: Callable[[Any], RequestRefused],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def on_error(request: Request, error: Exception) -> Response:
+        return _answer(request, refuse(error))
+
+    return on_error
+
+
+def _answer(request: Request, refused: RequestRefused) -> Response:
+    request.scope[REFUSED] = refused.refusals[0].code
+    return to_response(refused)
+
+
+def _of_framework(error: HTTPException) -> RequestRefused:
+    # FastAPI makes a 400 of whatever happens while it reads a body.
+    if isinstance(error.__cause__, RequestRefused):
+        return error.__cause__
+    code = _BY_STATUS.get(error.status_code, Code.FIELD_INVALID)
+    return RequestRefused.of(error.status_code, code)
+
+
+def _away(error: Retryable) -> RequestRefused:
+    log.warning("a request found a store away", extra={"why": str(error)})
+    return RequestRefused(503, [Refusal(Code.UNAVAILABLE)], retry_after_s=_AWAY_S)
+
+
+def _bug(error: Exception) -> RequestRefused:
+    log.error("a request failed", exc_info=error)
+    return RequestRefused.of(500, Code.INTERNAL)

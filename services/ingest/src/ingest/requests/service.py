@@ -17,10 +17,10 @@ from ingest.codes import Code, Refusal
 from ingest.composing import Draft
 from ingest.errors import RequestRefused
 from ingest.events.identity import digest
+from ingest.keys.callers import Caller
 from ingest.metrics import IngestMetrics
 from ingest.numbers import check
 from ingest.ports import Input, Inputs, Publisher
-from ingest.requests.auth import Caller
 from ingest.requests.collector import Collector, Full
 from ingest.requests.notes import DoneNotes
 from ingest.requests.wire import SendRequest
@@ -211,7 +211,7 @@ def make_draft(caller: Caller, request: SendRequest, now: datetime) -> Draft:
         validity_s=request.validity_s or account.validity_s,
         reference=request.reference,
         origin=Origin(kind=OriginKind.API, arrived_at=now),
-        test=caller.key.test,
+        test=caller.test,
     )
 
 

@@ -1,0 +1,50 @@
+"""What routes ask for: ``caller: Annotated[Caller, Depends(current_caller(Scope.ADMIN))]``."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request
+
+from ingest.catalogue import Scope
+from ingest.keys.callers import Asked, Authenticator, Caller
+
+ACCOUNT_HEADER = "yizhan-account"
+
+Dependency = Callable[[Request], Awaitable[Caller]]
+
+
+def current_caller(*scopes: Scope) -> Dependency:
+    """Let in who has all of these scopes, and say who it is. An operator has them all."""
+
+    async def caller(request: Request) -> Caller:
+        found = caller_of(request, await request.body())
+        found.must_have(*scopes)
+        return found
+
+    return caller
+
+
+async def current_operator(request: Request) -> Caller:
+    """Let in operators only."""
+    found = caller_of(request, await request.body())
+    found.must_be_operator()
+    return found
+
+
+def caller_of(request: Request, body: bytes) -> Caller:
+    """Say who asks. Raises RequestRefused (401)."""
+    authenticator: Authenticator = request.app.state.authenticator
+    headers = request.headers
+    asked = Asked(
+        method=request.method,
+        target=_target(request),
+        authorization=headers.get("authorization", ""),
+        idempotency_key=headers.get("idempotency-key", ""),
+        acts_for=headers.get(ACCOUNT_HEADER, ""),
+    )
+    return authenticator.authenticate(asked, body)
+
+
+def _target(request: Request) -> str:
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope["query_string"]
+    return (path + b"?" + query if query else path).decode("latin-1")

@@ -1,0 +1,67 @@
+"""Around all routes: no body larger than allowed, and every request counted and timed.
+
+Plain ASGI: a middleware of Starlette's would cost a task per request.
+"""
+
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ingest.codes import Code
+from ingest.errors import RequestRefused
+from ingest.metrics import IngestMetrics
+from ingest.requests.problems import REFUSED
+from yizhan_runtime.clock import Clock
+
+
+class Edge:
+    """Wraps the application. ``max_body_bytes`` counts what arrives, whatever its header says."""
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: IngestMetrics, clock: Clock, max_body_bytes: int
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._clock = clock
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun, status, taken = self._clock.monotonic(), 500, 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._max_body_bytes:
+                raise too_large(self._max_body_bytes)
+            return message
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, limited, noting)
+        finally:
+            self._count(scope, status, self._clock.monotonic() - begun)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        if code := scope.get(REFUSED):
+            self._metrics.record_refusal(code)
+        if route := _name_of(scope.get("route")):
+            self._metrics.record_request(route, status, seconds)
+
+
+def too_large(limit: int) -> RequestRefused:
+    """Refuse a body."""
+    return RequestRefused.of(413, Code.BODY_TOO_LARGE, detail=f"Over {limit} bytes.")
+
+
+def _name_of(route: BaseRoute | None) -> str:
+    """Give a bounded label: the function's name, of the routes that are documented."""
+    return str(getattr(route, "name", "")) if getattr(route, "include_in_schema", False) else ""
