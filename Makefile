@@ -20,7 +20,7 @@ with-python = $(foreach d,$(1),$(if $(shell find $(d) -name '*.py' -print -quit 
 NEEDS_SERVERS = integration or e2e or fault or docker
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock lint format type test unit contract integration e2e fault docker bench \
+.PHONY: help install lock lint format type test unit contract integration e2e fault docker bench bench-kannel \
         demo up down status restart kill logs topics asyncapi schemas check clean
 
 help: ## this list
@@ -101,6 +101,9 @@ docker: $(STAMP) ## what needs a Docker engine
 
 bench: $(STAMP) ## messages per second and where the time goes
 	$(PY) -m bench $(ARGS)
+
+bench-kannel: $(STAMP) ## what Debian's Kannel does here (needs node; installs kannel as root)
+	$(PY) -m bench.kannel $(ARGS)
 
 # --- running -----------------------------------------------------------------------------------
 

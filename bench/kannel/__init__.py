@@ -1,0 +1,1 @@
+"""The whole pipeline beside Debian's Kannel, against one message centre."""
