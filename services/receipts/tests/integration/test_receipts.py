@@ -31,7 +31,7 @@ pytestmark = pytest.mark.integration
 
 
 def whole_way(numbers: range) -> list[Event]:
-    """Give all that is said of some messages: some of it twice, some receipts nameless."""
+    """Give all that is said of some messages: some in parts, some twice, some nameless."""
     said: list[Event] = []
     for number in numbers:
         of = message(message_id_of(number))
@@ -40,11 +40,15 @@ def whole_way(numbers: range) -> list[Event]:
             ReceiptState.DELIVERED, message_id=of.message_id, carrier_message_id=carrier_id
         )
         nameless = told.model_copy(update={"attempt_id": None})
-        said += [
-            of,
-            finished(AttemptOutcome.SUBMITTED, of=of, carrier_message_id=carrier_id),
-            told if number % 2 else nameless,
-        ]
+        submitted = finished(AttemptOutcome.SUBMITTED, of=of, carrier_message_id=carrier_id)
+        if number % 3 == 0:
+            part_ids = (carrier_id, f"{carrier_id}-2")
+            submitted = submitted.model_copy(
+                update={"carrier_message_ids": part_ids, "segments": 2}
+            )
+            told = told.model_copy(update={"parts": 2})
+            said.append(nameless.model_copy(update={"carrier_message_id": part_ids[1]}))
+        said += [of, submitted, told if number % 2 else nameless]
         said += [said[-1 - number % 3]] if number % 5 == 0 else []
     return said
 

@@ -145,16 +145,25 @@ class Facts:
         )
 
     @staticmethod
-    def receipt(state: ReceiptState, n: int = 1, reason: Reason = Reason.NONE) -> Fact:
+    def receipt(
+        state: ReceiptState,
+        n: int = 1,
+        reason: Reason = Reason.NONE,
+        *,
+        part: str = "",
+        parts: int = 1,
+        at_s: float = 0,
+    ) -> Fact:
         return Fact(
-            receipt_fact_id(ids.attempt_id(MESSAGE_ID, n), state, f"c-{n}"),
+            receipt_fact_id(ids.attempt_id(MESSAGE_ID, n), state, part or f"c-{n}"),
             MESSAGE_ID,
             Kind.RECEIPT,
             n=n,
             channel="ab"[(n - 1) % 2],
             state=state.value,
             reason=reason,
-            at=NOON + timedelta(seconds=10 * n),
+            at=NOON + timedelta(seconds=at_s or 10 * n),
+            parts=parts,
         )
 
     @staticmethod

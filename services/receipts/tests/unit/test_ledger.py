@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from services.receipts.tests.unit.making import (
+    HOLD,
     MESSAGE_ID,
     WITH_CALL,
     called,
@@ -37,6 +38,18 @@ EARLY = receipt(ReceiptState.DELIVERED, attempt_id=None)
 FAILED = receipt(ReceiptState.FAILED, reason=Reason.NUMBER_VACANT, carrier_code="UNDELIV")
 REFUSED = finished(AttemptOutcome.REFUSED, reason=Reason.NUMBER_VACANT, carrier_code="11")
 
+IN_PARTS = finished(
+    AttemptOutcome.SUBMITTED,
+    carrier_message_id="p-1",
+    carrier_message_ids=("p-1", "p-2"),
+    segments=2,
+)
+FIRST_PART = receipt(ReceiptState.DELIVERED, carrier_message_id="p-1", parts=2)
+SECOND_PART = receipt(ReceiptState.DELIVERED, carrier_message_id="p-2", attempt_id=None)
+FAILED_PART = receipt(
+    ReceiptState.FAILED, carrier_message_id="p-2", attempt_id=None, reason=Reason.NUMBER_VACANT
+)
+
 STORIES: dict[str, tuple[tuple[Said, ...], Status]] = {
     "delivered": ((ACCEPTED, SUBMITTED, DELIVERED), Status.DELIVERED),
     "delivered, the carrier does not echo our id": (
@@ -48,6 +61,15 @@ STORIES: dict[str, tuple[tuple[Said, ...], Status]] = {
     "failed, then delivered": ((ACCEPTED, SUBMITTED, FAILED, DELIVERED), Status.DELIVERED),
     "in doubt, then delivered": (
         (ACCEPTED, finished(AttemptOutcome.IN_DOUBT, reason=Reason.IN_DOUBT), SUBMITTED, EARLY),
+        Status.DELIVERED,
+    ),
+    "both parts delivered": ((ACCEPTED, IN_PARTS, FIRST_PART, SECOND_PART), Status.DELIVERED),
+    "the second of two parts failed": (
+        (ACCEPTED, IN_PARTS, FIRST_PART, FAILED_PART),
+        Status.FAILED,
+    ),
+    "a part failed, then both delivered": (
+        (ACCEPTED, IN_PARTS, FIRST_PART, FAILED_PART, SECOND_PART),
         Status.DELIVERED,
     ),
     "the second attempt delivers": (
@@ -323,3 +345,37 @@ async def test_a_bad_number_is_counted_as_heard_and_held_against_nobody() -> Non
 
 def test_message_id_of_the_tests_is_an_id() -> None:
     assert len(MESSAGE_ID) == 32
+
+
+async def test_a_part_alone_delivers_nothing_and_counts_nothing() -> None:
+    world = World()
+    await world.hear(ACCEPTED, FIRST_PART, IN_PARTS)
+    assert not world.store.settled
+    assert world.deliveries.take_changed(world.clock.now()) == []
+    await world.hear(SECOND_PART)
+    assert world.settled()["status"] == Status.DELIVERED
+    (report,) = world.deliveries.take_changed(world.clock.now())
+    assert report.countries["CN"].delivered == 1
+
+
+async def test_parts_that_were_taken_of_an_attempt_in_doubt_do_not_deliver_it() -> None:
+    doubt = finished(AttemptOutcome.IN_DOUBT, carrier_message_id="p-1", segments=2)
+    part = receipt(ReceiptState.DELIVERED, carrier_message_id="p-1", attempt_id=None)
+    said: tuple[Said, ...] = (message(policy=HOLD), doubt, part)
+    for order in itertools.permutations(said):
+        world = World()
+        await world.hear(*order)
+        assert not world.store.settled
+        assert not world.store.early
+        await world.hear(IN_PARTS, SECOND_PART)
+        assert world.settled()["status"] == Status.DELIVERED
+
+
+async def test_a_message_in_parts_costs_one_fact_more_per_part_and_no_more() -> None:
+    world = World()
+    await world.hear(ACCEPTED, IN_PARTS, FIRST_PART, SECOND_PART)
+    assert len(world.store.facts) == 3
+    one = World()
+    await one.hear(ACCEPTED, SUBMITTED, DELIVERED)
+    assert len(one.store.facts) == 2
+    assert not any("parts" in fact for fact in one.store.facts.values())

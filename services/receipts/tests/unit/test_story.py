@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from services.receipts.tests.unit.making import NOON, Facts, accepted
 
+from receipts.ledger.decisions import final
 from receipts.ledger.facts import Fact, Kind
 from receipts.ledger.story import fold
-from yizhan_contracts.events import CallOutcome, Medium, ReceiptState
+from yizhan_contracts.events import CallOutcome, Medium, ReceiptState, Status
 from yizhan_contracts.reasons import Reason
 
 OUTCOMES = [
@@ -23,10 +24,22 @@ REASONS = st.sampled_from(list(Reason))
 NUMBERS = st.integers(1, 4)
 
 
+PARTS = ("p.1", "p.2", "p.3")
+PART_RECEIPTS = st.builds(
+    Facts.receipt,
+    st.sampled_from(list(ReceiptState)),
+    st.just(1),
+    part=st.sampled_from(PARTS),
+    parts=st.just(len(PARTS)),
+    at_s=st.integers(1, 60),
+)
+
+
 def facts() -> st.SearchStrategy[Fact]:
     return st.one_of(
         st.builds(Facts.attempt, st.sampled_from(OUTCOMES), NUMBERS, REASONS),
         st.builds(Facts.receipt, st.sampled_from(list(ReceiptState)), NUMBERS, REASONS),
+        PART_RECEIPTS,
         st.builds(Facts.rerouted, NUMBERS),
         st.builds(Facts.called, st.sampled_from(list(CallOutcome))),
         st.builds(
@@ -85,3 +98,24 @@ def test_facts_without_their_message_fold_too() -> None:
     assert state.accepted is None
     assert state.attempts[1].handed_over_at is not None
     assert state.attempts[1].handed_over_at > NOON
+
+
+@given(st.lists(PART_RECEIPTS, max_size=12, unique_by=lambda fact: fact.fact_id))
+def test_delivered_by_all_parts_and_failed_by_any(receipts: list[Fact]) -> None:
+    submitted = Facts.attempt(Kind.SUBMITTED, 1, parts=len(PARTS))
+    attempt = fold(accepted(), [submitted, *receipts]).attempts[1]
+    told = {
+        state: {fact.part: fact.at for fact in receipts if fact.state == state}
+        for state in (ReceiptState.DELIVERED, ReceiptState.FAILED)
+    }
+    assert attempt.has_failed_receipt == bool(told[ReceiptState.FAILED])
+    delivered = told[ReceiptState.DELIVERED]
+    is_whole = set(delivered) == set(PARTS)
+    assert attempt.delivered_at == (max(filter(None, delivered.values())) if is_whole else None)
+
+
+def test_overdue_with_a_part_missing_is_unknown_and_not_delivered() -> None:
+    submitted = Facts.attempt(Kind.SUBMITTED, 1, parts=2)
+    state = fold(accepted(), [submitted, Facts.receipt(ReceiptState.DELIVERED, part="p-1")])
+    assert state.delivery is None
+    assert final(state).status is Status.UNKNOWN

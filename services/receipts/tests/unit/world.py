@@ -14,7 +14,7 @@ from services.receipts.tests.unit.making import NOON
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.consequences import Consequences, SettledBy
 from receipts.ledger.deliveries import Deliveries
-from receipts.ledger.documents import Document, accepted_of, fact_of
+from receipts.ledger.documents import Document, accepted_of, fact_of, keys_of_parts
 from receipts.ledger.facts import Accepted, Fact, Kind
 from receipts.ledger.full_sweep import FullSweep, FullSweepTerms
 from receipts.ledger.ports import Due, Position
@@ -135,11 +135,14 @@ class MemoryStore:
         found = [
             fact
             for fact in self.facts.values()
-            if fact.get("carrier_key") in carrier_keys
-            and fact["kind"] == Kind.SUBMITTED
-            and fact["at"] >= since
+            if fact["kind"] in (Kind.SUBMITTED, Kind.IN_DOUBT) and fact["at"] >= since
         ]
-        return {fact["carrier_key"]: fact for fact in sorted(found, key=lambda fact: fact["at"])}
+        return {
+            key: fact
+            for fact in sorted(found, key=lambda fact: fact["at"])
+            for key in keys_of_parts(fact)
+            if key in carrier_keys
+        }
 
     async def early_under(
         self, carrier_keys: Collection[str], since: datetime

@@ -51,6 +51,7 @@ FACT_FIELDS: Final = (
     "at",
     "receipt_due_at",
     "tried",
+    "parts",
 )
 
 
@@ -128,6 +129,7 @@ def attempt_fact(event: AttemptFinished, now: datetime, default_timeout_s: float
         document["carrier_account"] = event.carrier_account
         document["carrier_message_id"] = event.carrier_message_id
         document["carrier_key"] = carrier_key(event)
+        _add_parts(document, event)
     _add_some(
         document,
         reason=event.reason.value,
@@ -141,6 +143,28 @@ def attempt_fact(event: AttemptFinished, now: datetime, default_timeout_s: float
     if timeout_s is not None:
         document["receipt_due_at"] = now + timedelta(seconds=timeout_s)
     return document
+
+
+def _add_parts(document: Document, event: AttemptFinished) -> None:
+    """Say of a message in parts under which ids its receipts will come, and how many must.
+
+    One that is in doubt because some parts were taken and others not waits for all of them.
+    """
+    part_ids, parts = event.part_ids(), len(event.part_ids())
+    if event.outcome is AttemptOutcome.IN_DOUBT:
+        parts = max(parts, event.segments)
+    if parts > 1:
+        document["parts"] = parts
+    if len(part_ids) > 1:
+        document["carrier_message_ids"] = list(part_ids)
+        # One indexed field for both: an array's elements are found as a single value is.
+        document["carrier_key"] = [f"{event.carrier_account}:{part_id}" for part_id in part_ids]
+
+
+def keys_of_parts(fact: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give the keys under which receipts of an attempt come, one per part."""
+    keys = fact.get("carrier_key", ())
+    return (keys,) if isinstance(keys, str) else tuple(keys)
 
 
 def _receipt_timeout_s(event: AttemptFinished, default_s: float) -> float | None:
@@ -162,11 +186,15 @@ def carrier_key(event: AttemptFinished | ReceiptReceived) -> str:
 def receipt_fact(event: ReceiptReceived, attempt_id: str) -> Document:
     """Write down what a carrier says of an attempt."""
     message_id, _, n = attempt_id.partition("-")
-    return _receipt(event) | {
-        "_id": facts.receipt_fact_id(attempt_id, event.state, event.carrier_message_id),
-        "message_id": message_id,
-        "n": int(n),
-    }
+    return (
+        _receipt(event)
+        | _parts(event.parts)
+        | {
+            "_id": facts.receipt_fact_id(attempt_id, event.state, event.carrier_message_id),
+            "message_id": message_id,
+            "n": int(n),
+        }
+    )
 
 
 def early_document(event: ReceiptReceived, now: datetime) -> Document:
@@ -183,11 +211,19 @@ def matched_fact(early: Mapping[str, Any], submitted: Mapping[str, Any]) -> Docu
     """Turn an early receipt into the fact that it is, now that its attempt is known."""
     attempt_id = f"{submitted['message_id']}-{submitted['n']}"
     kept = {name: early[name] for name in early if name not in ("_id", "carrier_key", "stored_at")}
-    return kept | {
-        "_id": facts.receipt_fact_id(attempt_id, early["state"], early["carrier_message_id"]),
-        "message_id": submitted["message_id"],
-        "n": submitted["n"],
-    }
+    return (
+        kept
+        | _parts(submitted.get("parts", 1))
+        | {
+            "_id": facts.receipt_fact_id(attempt_id, early["state"], early["carrier_message_id"]),
+            "message_id": submitted["message_id"],
+            "n": submitted["n"],
+        }
+    )
+
+
+def _parts(parts: int) -> Document:
+    return {"parts": parts} if parts > 1 else {}
 
 
 def _receipt(event: ReceiptReceived) -> Document:
@@ -273,6 +309,7 @@ def fact_of(document: Mapping[str, Any]) -> Fact:
         get("at"),
         get("receipt_due_at"),
         tuple(get("tried", ())),
+        get("parts", 1),
     )
 
 

@@ -60,6 +60,13 @@ class Fact(NamedTuple):
     due_at: datetime | None = None
     """When it is overdue, by our own clock."""
     tried: tuple[str, ...] = ()
+    parts: int = 1
+    """The receipts that its attempt will get: one for each part that the carrier gave an id."""
+
+    @property
+    def part(self) -> str:
+        """Name the part that a receipt speaks of: the carrier's id, with which its id ends."""
+        return self.fact_id.split(".", 3)[3]
 
 
 class Accepted(NamedTuple):

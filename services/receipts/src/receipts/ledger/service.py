@@ -166,7 +166,7 @@ class Ledger:
 
         The second part is what of it had not been written down yet.
         """
-        by_key = {fact["carrier_key"]: fact for fact in submitted}
+        by_key = {key: fact for fact in submitted for key in docs.keys_of_parts(fact)}
         if not by_key:
             return _Matched({}, ()), []
         found = await self._store.early_under(by_key, self._match_since(now))
@@ -189,11 +189,18 @@ class Ledger:
         return existing
 
     def _count_deliveries(self, new: Iterable[Document], stories: Mapping[str, Story]) -> None:
+        counted = set()
         for fact in new:
             story = stories.get(fact["message_id"])
-            if story is None or fact["state"] not in _FINAL_STATES:
+            told = (
+                (fact["message_id"], fact["n"], fact["state"]) if "parts" in fact else fact["_id"]
+            )
+            if story is None or told in counted or fact["state"] not in _FINAL_STATES:
                 continue
             accepted, attempt = story.state.accepted, story.state.attempts[fact["n"]]
+            if fact["state"] == ReceiptState.DELIVERED and attempt.delivered_at is None:
+                continue  # of a message in parts, and others are still missing
+            counted.add(told)
             handed_over_at = attempt.handed_over_at or fact["at"]
             self._deliveries.count_receipt(
                 attempt.channel,

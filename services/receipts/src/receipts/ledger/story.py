@@ -33,6 +33,9 @@ class Attempt(NamedTuple):
     failures: tuple[Failure, ...]
     """All but the doubt, which only the policy can weigh."""
     has_failed_receipt: bool
+    """Of one part at least: the message has failed with it."""
+    delivered_at: datetime | None
+    """When the last of its parts was delivered, once all of them are."""
     is_rerouted: bool
     channel: str
     tried: tuple[str, ...]
@@ -87,7 +90,7 @@ def fold(accepted: Accepted | None, facts: Iterable[Fact]) -> State:
     return State(
         accepted=accepted,
         attempts=attempts,
-        by_sms=_first_receipt(of_attempts.values(), attempts),
+        by_sms=_first_delivery(attempts),
         by_voice=_first_answer(called),
         call_wait_until=min((fact.at for fact in asked if fact.at), default=None),
         call_due_at=max((fact.due_at for fact in asked if fact.due_at), default=None),
@@ -101,19 +104,19 @@ def _attempt(n: int, facts: list[Fact]) -> Attempt:
     failures = set()
     tried: set[str] = set()
     unroutable: list[Reason] = []
-    has_failed_receipt = False
+    receipts: list[Fact] = []
+    parts = 1
     due_at = handed_over_at = None
     for fact in facts:
         kind = fact.kind
         kinds.add(kind)
         tried.update(fact.tried)
         tried.add(fact.channel)
+        parts = max(parts, fact.parts)
         if fact.due_at is not None and (due_at is None or fact.due_at > due_at):
             due_at = fact.due_at
         if kind is Kind.RECEIPT:
-            if fact.state == ReceiptState.FAILED:
-                has_failed_receipt = True
-                failures.add(_failure(fact))
+            receipts.append(fact)
         elif kind is Kind.SUBMITTED:
             if fact.at is not None and (handed_over_at is None or fact.at < handed_over_at):
                 handed_over_at = fact.at
@@ -122,6 +125,8 @@ def _attempt(n: int, facts: list[Fact]) -> Attempt:
         elif kind is Kind.UNROUTABLE:
             unroutable.append(fact.reason)
     tried.discard("")
+    failed = [_failure(fact) for fact in receipts if fact.state == ReceiptState.FAILED]
+    failures.update(failed)
     return Attempt(
         n,
         Kind.SUBMITTED in kinds,
@@ -129,13 +134,26 @@ def _attempt(n: int, facts: list[Fact]) -> Attempt:
         Kind.EXPIRED in kinds,
         min(unroutable, default=None),
         tuple(sorted(failures)),
-        has_failed_receipt,
+        bool(failed),
+        _delivered_at(receipts, parts),
         Kind.REROUTED in kinds,
         _channel(facts),
         tuple(sorted(tried)),
         handed_over_at,
         due_at,
     )
+
+
+def _delivered_at(receipts: list[Fact], parts: int) -> datetime | None:
+    """Give when the last part was delivered: None while fewer of them than ``parts`` are."""
+    if len(receipts) < parts:
+        return None
+    first_of: dict[str, datetime] = {}
+    for fact in receipts:
+        if fact.at is not None and fact.state == ReceiptState.DELIVERED:
+            part = fact.part if parts > 1 else ""
+            first_of[part] = min(fact.at, first_of.get(part, fact.at))
+    return sorted(first_of.values())[parts - 1] if len(first_of) >= parts else None
 
 
 def _failure(fact: Fact) -> Failure:
@@ -160,12 +178,11 @@ def _channel(facts: list[Fact]) -> str:
     return min(own or (fact.channel for fact in facts), default="")
 
 
-def _first_receipt(groups: Iterable[list[Fact]], attempts: dict[int, Attempt]) -> Delivery | None:
+def _first_delivery(attempts: dict[int, Attempt]) -> Delivery | None:
     told = [
-        Delivery(fact.at, Medium.SMS, fact.n, attempts[fact.n].channel)
-        for facts in groups
-        for fact in facts
-        if fact.kind is Kind.RECEIPT and fact.state == ReceiptState.DELIVERED and fact.at
+        Delivery(attempt.delivered_at, Medium.SMS, attempt.n, attempt.channel)
+        for attempt in attempts.values()
+        if attempt.delivered_at is not None
     ]
     return min(told, default=None)
 

@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from receipts.ledger.consequences import SettledBy
-from receipts.ledger.documents import ACCEPTED_FIELDS, FACT_FIELDS, Document, accepted_of, fact_of
+from receipts.ledger.documents import (
+    ACCEPTED_FIELDS,
+    FACT_FIELDS,
+    Document,
+    accepted_of,
+    fact_of,
+    keys_of_parts,
+)
 from receipts.ledger.facts import Accepted, Fact, Kind
 from receipts.ledger.ports import Due, Position
 from yizhan_contracts.events import MessageAccepted, Status
@@ -20,6 +27,7 @@ EARLY: Final = "early_receipts"
 SETTLED: Final = "settled"
 CURSORS: Final = "cursors"
 
+_HANDED_OVER: Final = frozenset({Kind.SUBMITTED, Kind.IN_DOUBT})
 _EXISTS: Final = {"$exists": True}
 _EARLY_KEPT_S: Final = 8 * 86_400
 """A day longer than a receipt is matched; the gauge of early receipts shows what ages out."""
@@ -92,12 +100,12 @@ class MongoLedger:
     ) -> dict[str, Mapping[str, Any]]:
         query = {"carrier_key": {"$in": list(carrier_keys)}, "at": {"$gte": since}}
         found = await self._mongo.find(
-            FACTS, query, fields=("carrier_key", "message_id", "n", "at", "kind")
+            FACTS, query, fields=("carrier_key", "message_id", "n", "at", "kind", "parts")
         )
         newest: dict[str, Mapping[str, Any]] = {}
         for document in sorted(found, key=_by_time):
-            if document["kind"] == Kind.SUBMITTED:
-                newest[document["carrier_key"]] = document
+            if document["kind"] in _HANDED_OVER:
+                newest |= dict.fromkeys(keys_of_parts(document), document)
         return newest
 
     async def early_under(
