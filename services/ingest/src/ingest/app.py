@@ -5,6 +5,8 @@ from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 
+from ingest.accounts.snapshot import Snapshot
+from ingest.accounts.store import AccountStore
 from ingest.adapters.catalogue_file import FileCatalogue, load_catalogue
 from ingest.adapters.mongo import MongoInputs, MongoMarks
 from ingest.events.service import TakeShipmentEvents
@@ -45,14 +47,15 @@ def build(
 ) -> Service:
     """Compose ingest. Raises BadCatalogue when the accounts file is wrong."""
     settings = settings or IngestSettings()
-    catalogue = load_catalogue(settings.ingest_accounts_file)
+    seed = load_catalogue(settings.ingest_accounts_file)
     service = Service(Name.INGEST, settings, clock=clock or SystemClock())
+    catalogue = _add_accounts(service, seed)
     service.needs(MESSAGE_ACCEPTED)
     metrics = IngestMetrics(service.registry)
     inputs = MongoInputs(service.mongo())
     service.on_start(inputs.ensure_indexes)
     if Role.API in roles:
-        _add_api(service, settings, catalogue, inputs, metrics, random_bits)
+        _add_api(service, settings, catalogue, seed, inputs, metrics, random_bits)
     if Role.EVENTS in roles:
         _add_events(service, settings, catalogue, inputs, metrics, random_bits)
     kept = timedelta(hours=settings.ingest_inputs_kept_h)
@@ -60,10 +63,23 @@ def build(
     return service
 
 
+def _add_accounts(service: Service, seed: FileCatalogue) -> Snapshot:
+    """Bring the file's accounts into the database, and follow what is there."""
+    snapshot = Snapshot()
+    store = AccountStore(service.mongo(), snapshot.put_facts, service.clock)
+    for account in seed.accounts():
+        snapshot.put_templates(account.id, account.templates)
+    service.on_start(lambda: store.seed(seed.accounts()))
+    service.on_start(store.feed.load)
+    service.background("accounts", store.feed.run)
+    return snapshot
+
+
 def _add_api(
     service: Service,
     settings: IngestSettings,
-    catalogue: FileCatalogue,
+    catalogue: Catalogue,
+    seed: FileCatalogue,
     inputs: Inputs,
     metrics: IngestMetrics,
     random_bits: RandomBits,
@@ -81,7 +97,7 @@ def _add_api(
         metrics=metrics,
         limits=limits,
     )
-    keys = KeyTable(seeded(catalogue.accounts(), service.clock.now()))
+    keys = KeyTable(seeded(seed.accounts(), service.clock.now()))
     operator = settings.internal_token.get_secret_value()
     authenticator = Authenticator(keys, catalogue, service.clock, operator)
     api = Api(authenticator, requests, metrics, service.clock, settings.ingest_body_bytes)

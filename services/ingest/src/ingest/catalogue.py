@@ -73,8 +73,8 @@ class Rule(Entry):
     sender: Sender | None = None
 
 
-class Account(Entry):
-    """A business customer."""
+class AccountFacts(Entry):
+    """A business customer, without what other collections hold of it: keys, templates, money."""
 
     id: Id
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -85,8 +85,6 @@ class Account(Entry):
     sender: Sender
     validity_s: ValidityS = 86_400
     policy: Policy = Policy()
-    keys: tuple[ApiKey, ...] = ()
-    templates: tuple[Template, ...] = ()
     rules: dict[Milestone, Rule] = Field(default_factory=dict)
 
     @field_validator("time_zone")
@@ -105,6 +103,18 @@ class Account(Entry):
         if isinstance(rules, dict) and (strange := set(rules) - set(_MILESTONES)):
             raise ValueError(f"{sorted(map(str, strange))}: write one of {', '.join(_MILESTONES)}")
         return rules
+
+    @property
+    def is_verified(self) -> bool:
+        return self.state is AccountState.VERIFIED
+
+
+class Account(AccountFacts):
+    """A business customer with all that it registered."""
+
+    keys: tuple[ApiKey, ...] = ()
+    """Those of the file; once they are in the database, the key table has them."""
+    templates: tuple[Template, ...] = ()
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
@@ -134,10 +144,6 @@ class Account(Entry):
             return self.newest.get(template_id)
         wanted = (template_id, version)
         return next((t for t in self.templates if (t.id, t.version) == wanted), None)
-
-    @property
-    def is_verified(self) -> bool:
-        return self.state is AccountState.VERIFIED
 
 
 _MILESTONES = tuple(m.value for m in Milestone if m is not Milestone.UNKNOWN)

@@ -1,0 +1,1 @@
+"""Accounts: in MongoDB, changed through the API, answered from memory."""
