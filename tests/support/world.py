@@ -175,17 +175,27 @@ class World:
         pairs = (line.rpartition(" ")[::2] for line in lines if not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
-    async def get(self, service: str, path: str, **headers: str) -> Any:
-        """Ask a service's own API."""
-        async with self._http.get(self.stack.url(service) + path, headers=headers) as answer:
+    async def get(self, service: str, path: str) -> Any:
+        """Ask a service's own API, as an operator would."""
+        return await self._ask("GET", service, path)
+
+    async def operate(self, service: str, path: str, body: object = None) -> Any:
+        """Tell a service something over its own API, as an operator would."""
+        return await self._ask("POST", service, path, body)
+
+    async def _ask(self, method: str, service: str, path: str, body: object = None) -> Any:
+        running = self.stack.state()["services"].values()
+        env = next(one["env"] for one in running if one["service"] == service)
+        bearer = f"Bearer {env.get('YIZHAN_INTERNAL_TOKEN', '')}"
+        async with self._http.request(
+            method, self.stack.url(service) + path, json=body, headers={"Authorization": bearer}
+        ) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
     async def story(self, message_id: str) -> Any:
-        """Ask receipts for all it knows of a message, as an operator would."""
-        env = self.stack.state()["services"]["receipts"]["env"]
-        bearer = f"Bearer {env['YIZHAN_INTERNAL_TOKEN']}"
-        return await self.get("receipts", f"/v1/messages/{message_id}", Authorization=bearer)
+        """Ask receipts for all it knows of a message."""
+        return await self.get("receipts", f"/v1/messages/{message_id}")
 
     def channels(self) -> list[str]:
         """Name the channels of the table in force."""

@@ -54,7 +54,12 @@ PROGRAMS = Programs(
             {"YIZHAN_RECEIPTS_ENDPOINTS_FILE": "${config}/endpoints.yaml"},
             secrets=(REFERENCES, INTERNAL_TOKEN),
         ),
-        Service("router", "router", {"YIZHAN_ROUTER_CHANNELS_FILE": "${config}/channels.yaml"}),
+        Service(
+            "router",
+            "router",
+            {"YIZHAN_ROUTER_CHANNELS_FILE": "${config}/channels.yaml"},
+            secrets=(INTERNAL_TOKEN,),
+        ),
         Service(
             "carrier-adapter",
             "carrier_adapter",

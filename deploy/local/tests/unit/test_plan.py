@@ -48,7 +48,8 @@ def test_secrets_go_only_to_those_who_need_them(
 
     references = {"simulators", "carrier-adapter", "voice-fallback", "receipts"}
     assert told("YIZHAN_SECRET_ONE") == references
-    assert told("YIZHAN_INTERNAL_TOKEN") == {"voice-fallback", "receipts", "ingest"}
+    shown = {"voice-fallback", "receipts", "ingest", "router"}
+    assert told("YIZHAN_INTERNAL_TOKEN") == shown
 
 
 def test_override_of_instance_beats_service_beats_all_beats_environment_beats_table(

@@ -15,6 +15,7 @@ from router.settings import RouterSettings
 from yizhan_contracts.events import (
     NO_CHANNEL,
     ChannelConfigured,
+    ChannelOverridden,
     ChannelReported,
     DeliveryReported,
     HoldChanged,
@@ -22,6 +23,7 @@ from yizhan_contracts.events import (
 )
 from yizhan_contracts.topics import (
     CHANNEL_CONFIGURED,
+    CHANNEL_OVERRIDDEN,
     CHANNEL_REPORTED,
     DELIVERY_REPORTED,
     HOLD_CHANGED,
@@ -29,10 +31,13 @@ from yizhan_contracts.topics import (
 )
 from yizhan_contracts.topics import Service as Name
 from yizhan_runtime.clock import Clock, SystemClock
+from yizhan_runtime.logs import get_logger
 from yizhan_runtime.records import contract
 from yizhan_runtime.service import Service
 from yizhan_telecom.choice import Chooser, Table
 from yizhan_telecom.health import Health
+
+log = get_logger(__name__)
 
 
 def build(
@@ -75,7 +80,9 @@ def build(
         service.consume_batches(
             group, [handler.route(topics)], max_records=settings.router_batch_records
         )
-    service.http.include_router(make_api(channels, chooser, health, watch))
+    if not settings.internal_token.get_secret_value():
+        log.warning("YIZHAN_INTERNAL_TOKEN is empty: the HTTP routes refuse everybody")
+    service.http.include_router(make_api(channels, chooser, health, watch, settings.internal_token))
     return service
 
 
@@ -85,6 +92,7 @@ def _add_channels(
     # Nothing is planned before it is known which channels have their topics.
     service.on_start(channels.check_topics)
     service.read_table(CHANNEL_CONFIGURED.name, contract(ChannelConfigured), channels.on_configured)
+    service.read_table(CHANNEL_OVERRIDDEN.name, contract(ChannelOverridden), channels.on_overridden)
     service.read_table(HOLD_CHANGED.name, contract(HoldChanged), channels.on_hold)
     service.read_table(CHANNEL_REPORTED.name, contract(ChannelReported), watch.on_channel_reported)
     service.read_table(

@@ -10,9 +10,16 @@ from dataclasses import dataclass, field
 
 from router.errors import BadTable
 from router.metrics import RouterMetrics
+from router.overrides import overridden
 from router.ports import Publisher, TableSource, TopicCheck
 from router.table_file import ChannelTable, parse_table, version_of
-from yizhan_contracts.events import ChannelConfigured, HoldChanged, HoldKind
+from yizhan_contracts.events import (
+    ChannelConfigured,
+    ChannelMode,
+    ChannelOverridden,
+    HoldChanged,
+    HoldKind,
+)
 from yizhan_contracts.topics import CHANNEL_CONFIGURED
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Retryable
@@ -39,6 +46,8 @@ class Channels:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     problem: str = ""
     """Why the file as it stands now is refused, empty where it is in force."""
+    overrides: dict[str, ChannelOverridden] = field(default_factory=dict)
+    """What operators said last of channels, by channel."""
     _table: ChannelTable = field(default_factory=lambda: ChannelTable("", ()))
     _seen: str = ""
     _stamp: object = None
@@ -63,7 +72,7 @@ class Channels:
     def current(self) -> Table:
         """Give the table in force, with the channels that are not to be used left out."""
         excluded = self._in_maintenance | dict.fromkeys(self._held, "held") | self._missing
-        return Table(self._table.channels, excluded)
+        return Table(self._wanted(), excluded)
 
     def load(self) -> None:
         """Read the file for the first time. Raises BadTable."""
@@ -91,6 +100,33 @@ class Channels:
             log.info("a channel's hold changed", extra={"channel": hold.held_id, "held": hold.held})
             self._tell()
 
+    def on_overridden(self, key: str, override: ChannelOverridden | None) -> None:
+        """Learn what an operator wants of a channel."""
+        before = self._wanted()
+        if override is None:
+            self.overrides.pop(key, None)
+        else:
+            self.overrides[key] = override
+        if self._wanted() != before:
+            mode = override.mode if override else ChannelMode.NORMAL
+            log.info("a channel's mode changed", extra={"channel": key, "mode": mode})
+            self._is_published = False
+            self._tell()
+
+    async def override(self, channel: str, mode: ChannelMode, reason: str) -> None:
+        """Put an operator's word in force: all instances read it. Raises KeyError, Retryable.
+
+        When this returns it is kept, this instance plans by it, and adapters are told.
+        """
+        if channel not in self.current.channels:
+            raise KeyError(channel)
+        event = ChannelOverridden(
+            channel=channel, mode=mode, reason=reason, changed_at=self.clock.now()
+        )
+        await self.publisher.publish([event])
+        self.on_overridden(channel, event)
+        await self.look()
+
     async def check_topics(self) -> None:
         """Find out which channels have their topics. Raises Retryable while Kafka is away."""
         missing = await self.topics.missing([c.channel for c in self._table.channels])
@@ -113,6 +149,7 @@ class Channels:
             if not self._is_published:
                 await self._publish()
         except Retryable as error:
+            self._is_published = False
             log.warning("the table waits for Kafka", extra={"why": str(error)})
 
     def _reload(self) -> None:
@@ -165,7 +202,9 @@ class Channels:
 
     async def _publish(self) -> None:
         """Publish what differs from the topic, and take away what is no longer there."""
-        wanted = {channel.channel: channel for channel in self._table.channels}
+        # Before and not after: what an operator says while this is under way is published again.
+        self._is_published = True
+        wanted = {channel.channel: channel for channel in self._wanted()}
         changed = [c for name, c in wanted.items() if _differs(c, self._published.get(name))]
         gone = sorted(self._published.keys() - wanted.keys())
         if changed:
@@ -173,10 +212,12 @@ class Channels:
         if gone:
             await self.publisher.publish_tombstones(CHANNEL_CONFIGURED.name, gone)
         self._published = wanted
-        self._is_published = True
         if changed or gone:
             names = [channel.channel for channel in changed]
             log.info("channels published", extra={"changed": names, "removed": gone})
+
+    def _wanted(self) -> tuple[ChannelConfigured, ...]:
+        return overridden(self._table.channels, self.overrides)
 
     def _tell(self) -> None:
         table = self.current

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from yizhan_runtime.settings import RuntimeSettings
 
 
 class RouterSettings(RuntimeSettings):
-    """Settings of the router. Variables begin with ``YIZHAN_ROUTER_``."""
+    """Settings of the router. Variables begin with ``YIZHAN_``, its own with ``YIZHAN_ROUTER_``."""
+
+    internal_token: SecretStr = SecretStr("")
+    """What operators and services show (``Authorization: Bearer``). Empty: all are refused."""
 
     router_channels_file: Path = Path("deploy/config/channels.yaml")
     """The channel table: one YAML file, read again when it changes."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pydantic import SecretStr
 
 from router.app import build
 from router.settings import RouterSettings
@@ -19,6 +20,7 @@ from yizhan_runtime.publisher import to_json
 from yizhan_runtime.service import Service
 
 WITHIN_S = 20.0
+TOKEN = "let me in"
 E = TypeVar("E", bound=Event)
 
 
@@ -39,6 +41,7 @@ class Stage:
             namespace=self.namespace,
             router_channels_file=self.file,
             router_reload_s=0.2,
+            internal_token=SecretStr(TOKEN),
             drain_timeout_s=5.0,
         )
 

@@ -1,14 +1,14 @@
 """The router on a real Kafka: it plans, plans again, reloads, and leaves a broken channel."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from services.router.tests.integration.stage import Stage, open_stage
+from services.router.tests.integration.stage import TOKEN, Stage, open_stage
 from services.router.tests.unit.fakes import finished, reroute
 from services.router.tests.unit.fakes import message as fake_message
 
@@ -155,6 +155,49 @@ async def test_the_api_shows_the_table_and_explains_a_choice(stage: Stage) -> No
     assert wrong["detail"][0]["loc"] == ["query", "country"]
 
 
+async def test_the_api_answers_nobody_without_the_token(stage: Stage) -> None:
+    await stage.provision("a")
+    stage.write_table("a")
+    async with stage.router() as service, stage.http(service) as url:
+        for method, path in (
+            ("GET", "channels"),
+            ("GET", "channels/a"),
+            ("GET", "explain?country=FR"),
+            ("POST", "channels/a/disable"),
+        ):
+            assert (await _ask(method, f"{url}/v1/{path}", "guess"))[0] == 401
+        assert (await _get(f"{url}/v1/channels/a"))["mode"] == "normal"
+
+
+async def test_an_operators_word_holds_for_all_instances_and_over_a_restart(stage: Stage) -> None:
+    await stage.provision("a", "b")
+    stage.write_table("a", "b")
+    async with stage.router() as first, stage.router(), stage.http(first) as url:
+        status, answer = await _ask("POST", f"{url}/v1/channels/a/disable")
+        assert (status, answer["mode"], answer["excluded"]) == (200, "disabled", "disabled")
+        assert (await _ask("POST", f"{url}/v1/channels/nobody/disable"))[0] == 404
+        await stage.configured(_is_enabled("a", wanted=False))
+    async with stage.router() as again, stage.http(again) as url:
+        await stage.send(*(message(number) for number in range(50)))
+        plans = await stage.plans("a", "b", until=lambda found: len(found) == 50)
+        assert {plan.channel for plan in plans} == {"b"}
+        status, answer = await _ask("POST", f"{url}/v1/channels/a/enable")
+        assert (status, answer["mode"], answer["excluded"]) == (200, "normal", "")
+        await stage.configured(_is_enabled("a", wanted=True))
+        await stage.send(message(51))
+        await stage.plans("a", until=lambda found: len(found) == 1)
+
+
+def _is_enabled(
+    channel: str, *, wanted: bool
+) -> Callable[[dict[str, ChannelConfigured | None]], bool]:
+    def check(table: dict[str, ChannelConfigured | None]) -> bool:
+        row = table.get(channel)
+        return row is not None and row.enabled is wanted
+
+    return check
+
+
 async def test_missing_topics_are_named_and_nothing_starts(stage: Stage) -> None:
     stage.write_table("a")
     with pytest.raises(Misconfigured, match="yizhan topics apply"):
@@ -171,5 +214,13 @@ async def _take(stage: Stage, topic: str, count: int) -> AsyncIterator[tuple[byt
 
 
 async def _get(url: str) -> Any:
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return await answer.json()
+    return (await _ask("GET", url))[1]
+
+
+async def _ask(method: str, url: str, token: str = TOKEN) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.request(method, url) as answer,
+    ):
+        return answer.status, await answer.json()

@@ -1,11 +1,13 @@
 """The table in force: reloaded, published where it differs, never replaced by a bad one."""
 
+import pytest
 from prometheus_client import CollectorRegistry
 from services.router.tests.unit.fakes import START, FakeClock, FakeFile, FakePublisher, FakeTopics
 
 from router.channels import Channels
 from router.metrics import RouterMetrics
-from yizhan_contracts.events import ChannelConfigured, HoldChanged, HoldKind
+from yizhan_contracts.events import ChannelConfigured, ChannelMode, HoldChanged, HoldKind
+from yizhan_runtime.errors import Retryable
 from yizhan_telecom.choice import Table
 
 
@@ -158,3 +160,61 @@ async def test_a_draining_channel_is_no_candidate() -> None:
     await office.channels.look()
     assert office.candidates == ["b"]
     assert office.tables[-1].excluded == {"a": "draining"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [(ChannelMode.DISABLED, "disabled"), (ChannelMode.DRAINING, "draining")]
+)
+async def test_an_operators_word_takes_a_channel_out_until_it_is_enabled(
+    mode: ChannelMode, said: str
+) -> None:
+    office = Office(table_of("a", "b"))
+    await office.channels.look()
+    await office.channels.override("a", mode, "the carrier asked for it")
+    assert office.candidates == ["b"]
+    assert office.tables[-1].excluded == {"a": said}
+    await office.channels.override("a", ChannelMode.NORMAL, "")
+    assert office.candidates == ["a", "b"]
+    assert office.tables[-1].excluded == {}
+
+
+async def test_adapters_are_told_of_an_operators_word_at_once() -> None:
+    office = Office(table_of("a", "b"))
+    await office.channels.look()
+    await office.channels.override("a", ChannelMode.DISABLED, "")
+    told = office.publisher.events[-1]
+    assert isinstance(told, ChannelConfigured)
+    assert (told.channel, told.enabled) == ("a", False)
+
+
+async def test_an_operators_word_is_kept_over_a_restart_and_a_change_of_the_file() -> None:
+    before = Office(table_of("a", "b"))
+    await before.channels.override("a", ChannelMode.DISABLED, "")
+    (word,) = before.channels.overrides.values()
+    after = Office(table_of("a", "b"))
+    after.channels.on_overridden("a", word)
+    assert after.candidates == ["b"]
+    after.file.write(table_of("a", "b", tps=7))
+    await after.channels.look()
+    assert after.candidates == ["b"]
+
+
+async def test_what_the_file_disables_no_operator_enables() -> None:
+    office = Office(table_of("a").replace("tps", "enabled: false\n    tps"))
+    await office.channels.override("a", ChannelMode.NORMAL, "")
+    assert office.candidates == []
+
+
+async def test_a_word_on_a_channel_that_is_not_there_is_refused() -> None:
+    office = Office(table_of("a"))
+    with pytest.raises(KeyError):
+        await office.channels.override("b", ChannelMode.DISABLED, "")
+    assert office.publisher.events == []
+
+
+async def test_a_word_that_was_not_kept_changes_nothing() -> None:
+    office = Office(table_of("a"))
+    office.publisher.failures = 1
+    with pytest.raises(Retryable):
+        await office.channels.override("a", ChannelMode.DISABLED, "")
+    assert office.candidates == ["a"]
