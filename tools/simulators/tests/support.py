@@ -12,6 +12,7 @@ from yizhan_simulators.carriers.carrier import Carrier
 from yizhan_simulators.carriers.records import CarrierBook, Receipt, Submission
 from yizhan_simulators.countries import Countries
 from yizhan_simulators.journal import Journal, NoJournal
+from yizhan_simulators.repeats import KEPT
 
 
 class ManualClock:
@@ -33,9 +34,10 @@ class Bench:
         *,
         seed: int = 1,
         journal: Journal | None = None,
+        kept: int = KEPT,
     ) -> None:
         self.clock = ManualClock()
-        self.book = CarrierBook(journal or NoJournal())
+        self.book = CarrierBook(journal or NoJournal(), kept)
         self.owed: list[Receipt] = []
         self.carrier = Carrier(
             "alpha",

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from yizhan_cli import profiles
-from yizhan_cli.commands import dlq, documents, profile, send, topics, trace
+from yizhan_cli.commands import dlq, documents, profile, send, simulate, topics, trace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,5 +36,6 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(profile.app, name="profile")
 app.command("schemas")(documents.schemas)
 app.command("send")(send.send)
+app.command("simulate", context_settings=simulate.CONTEXT)(simulate.simulate)
 app.add_typer(topics.app, name="topics")
 app.command("trace")(trace.trace)

@@ -54,3 +54,11 @@ def test_an_error_is_a_sentence_and_an_exit_code(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_simulate_hands_its_options_to_the_simulators() -> None:
+    helped = yizhan("simulate", "--help")
+    refused = yizhan("simulate", "--scenario", "/nonexistent.yaml")
+
+    assert "--record-dir" in helped.stdout
+    assert (refused.returncode, "nonexistent.yaml" in refused.stderr) == (2, True)

@@ -11,16 +11,19 @@ from pathlib import Path
 import uvloop
 
 from yizhan_simulators.app import PartyKey, Settings, Simulators
+from yizhan_simulators.journal import MOST_BYTES
 from yizhan_simulators.logs import log_to_stderr
+from yizhan_simulators.repeats import KEPT
 from yizhan_simulators.revision import Invalid
 from yizhan_simulators.scenario import load_scenario
 
+_MB = 1024 * 1024
 _KINDS = ("carriers", "providers", "customers")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m yizhan_simulators",
+        prog="yizhan simulate",
         description="Simulated SMS carriers, voice providers and customers over HTTP.",
     )
     parser.add_argument("--host", default="127.0.0.1")
@@ -35,6 +38,18 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="a port of its own, refused while down, e.g. carriers/alpha=18081; 0: a free one",
+    )
+    parser.add_argument(
+        "--keep",
+        type=int,
+        default=KEPT,
+        help=f"messages a carrier whose story is remembered; older ones are counted ({KEPT})",
+    )
+    parser.add_argument(
+        "--journal-mb",
+        type=int,
+        default=MOST_BYTES // _MB,
+        help=f"room for the records of each kind in --record-dir ({MOST_BYTES // _MB})",
     )
     parser.add_argument(
         "--retry-for-s", type=float, default=900, help="how long receipts are repeated (900)"
@@ -59,6 +74,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         steps=load_scenario(arguments.scenario) if arguments.scenario else (),
         own_ports=dict(arguments.port_of),
         retry_for_s=arguments.retry_for_s,
+        kept=max(1, arguments.keep),
+        journal_bytes=max(1, arguments.journal_mb) * _MB,
     )
 
 

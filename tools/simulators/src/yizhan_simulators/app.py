@@ -25,8 +25,9 @@ from yizhan_simulators.faces.customer_face import CustomerFace
 from yizhan_simulators.faces.records_face import RecordsFace
 from yizhan_simulators.faces.voice_face import VoiceFace
 from yizhan_simulators.faces.wire import Silence, answer
-from yizhan_simulators.journal import Journal, open_journal
+from yizhan_simulators.journal import MOST_BYTES, Journal, open_journal
 from yizhan_simulators.named import Named, Party
+from yizhan_simulators.repeats import KEPT
 from yizhan_simulators.revision import Invalid
 from yizhan_simulators.scenario import Step, play
 from yizhan_simulators.voice.calls import CallReport, encode_report
@@ -54,6 +55,8 @@ class Settings:
     steps: Sequence[Step] = ()
     own_ports: Mapping[PartyKey, int] = field(default_factory=lambda: MappingProxyType({}))
     retry_for_s: float = RETRY_FOR_S
+    kept: int = KEPT
+    journal_bytes: int = MOST_BYTES
 
 
 class Simulators:
@@ -67,9 +70,9 @@ class Simulators:
         self._post = HttpPost()
         self._journals: list[Journal] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._carrier_book = CarrierBook(self._journal("carriers"))
-        self._provider_book = ProviderBook(self._journal("providers"))
-        self._customer_book = CustomerBook(self._journal("customers"))
+        self._carrier_book = CarrierBook(self._journal("carriers"), settings.kept)
+        self._provider_book = ProviderBook(self._journal("providers"), settings.kept)
+        self._customer_book = CustomerBook(self._journal("customers"), settings.kept)
         self._receipts = self._make_receipts()
         self._reports = self._make_reports()
         self.carriers = Named(self._make_carrier)
@@ -142,7 +145,7 @@ class Simulators:
         return bool(getattr(self._kinds[kind].of(name).behaviour, "down", False))
 
     def _journal(self, name: str) -> Journal:
-        journal = open_journal(self._settings.record_dir, name)
+        journal = open_journal(self._settings.record_dir, name, self._settings.journal_bytes)
         self._journals.append(journal)
         return journal
 

@@ -8,8 +8,8 @@ from pydantic_core import to_json
 
 from yizhan_simulators.carriers.receipts import Plan, Said
 from yizhan_simulators.clock import iso
-from yizhan_simulators.journal import Journal
-from yizhan_simulators.repeats import Repeats
+from yizhan_simulators.journal import SUMMARY, Journal
+from yizhan_simulators.repeats import KEPT, Repeats
 
 _TEXTS_KEPT = 10_000
 
@@ -64,11 +64,11 @@ class Receipt(NamedTuple):
 class CarrierRecord:
     """What one carrier was handed since it was last cleared."""
 
-    def __init__(self, name: str, generation: int) -> None:
+    def __init__(self, name: str, generation: int, kept: int = KEPT) -> None:
         self.name = name
         self.generation = generation
         self.handed = 0
-        self.by_ref: Repeats[HandOver] = Repeats()
+        self.by_ref: Repeats[HandOver] = Repeats(kept)
         self.by_country: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self._texts: dict[str, str] = {}
@@ -97,7 +97,6 @@ class CarrierRecord:
     def summary(self) -> dict[str, Any]:
         """Return the counts and every ref that was handed over more than once."""
         counts = self.counts
-        sent, given_up = counts["receipts_sent"], counts["receipts_given_up"]
         refused = {
             key.removeprefix("refused."): count
             for key, count in counts.items()
@@ -116,11 +115,33 @@ class CarrierRecord:
             "unauthorised": counts["unauthorised"],
             "probes": counts["probes"],
             "receipts_planned": counts["receipts_planned"],
-            "receipts_sent": sent,
-            "receipts_given_up": given_up,
-            "receipts_pending": counts["receipts_planned"] - sent - given_up,
+            "receipts_sent": counts["receipts_sent"],
+            "receipts_given_up": counts["receipts_given_up"],
+            "receipts_pending": self.pending(),
             "by_country": dict(self.by_country),
         }
+
+    def pending(self) -> int:
+        """Return how many receipts are still to be sent."""
+        counts = self.counts
+        done = counts["receipts_sent"] + counts["receipts_given_up"]
+        return counts["receipts_planned"] - done
+
+    def past(self) -> dict[str, Any]:
+        """Return the counts, for a journal whose beginning is deleted."""
+        return {
+            "handed": self.handed,
+            "refs": len(self.by_ref),
+            "by_country": self.by_country,
+            "counts": self.counts,
+        }
+
+    def take_up(self, past: Mapping[str, Any]) -> None:
+        """Go on from such counts."""
+        self.handed += past["handed"]
+        self.by_ref.forgot(past["refs"])
+        self.by_country.update(past["by_country"])
+        self.counts.update(past["counts"])
 
     def detail(self, beginning: str = "") -> dict[str, list[dict[str, Any]]]:
         """Return the hand-overs of every ref, or of those that begin so."""
@@ -155,17 +176,19 @@ class CarrierBook:
     starts again with every message it ever said yes to, and with the receipts it still owes.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, kept: int = KEPT) -> None:
         self._journal = journal
+        self._kept = kept
         self._records: dict[str, CarrierRecord] = {}
         self._generation = 0
+        journal.summarise(self._summary)
 
     def __iter__(self) -> Iterator[CarrierRecord]:
         return iter(self._records.values())
 
     def of(self, carrier: str) -> CarrierRecord:
         if carrier not in self._records:
-            self._records[carrier] = CarrierRecord(carrier, self._generation)
+            self._records[carrier] = CarrierRecord(carrier, self._generation, self._kept)
         return self._records[carrier]
 
     def keep(
@@ -211,6 +234,9 @@ class CarrierBook:
         """Read the journal; return the receipts still owed."""
         owed: dict[tuple[str, str, int], Receipt] = {}
         for fact in self._journal.replay():
+            if fact["fact"] == SUMMARY:
+                self._take_up(fact["carriers"])
+                continue
             carrier = fact["carrier"]
             if fact["fact"] == "submit":
                 for receipt in self._again(carrier, fact):
@@ -221,7 +247,23 @@ class CarrierBook:
                     owed.pop((carrier, carrier_message_id, number), None)
             elif fact["fact"] == "cleared":
                 self._forget(carrier)
-        return [receipt for receipt in owed.values() if self.is_owed(receipt)]
+        still = [receipt for receipt in owed.values() if self.is_owed(receipt)]
+        self._give_up_others(still)
+        return still
+
+    def _summary(self) -> dict[str, Any]:
+        return {"carriers": {name: record.past() for name, record in self._records.items()}}
+
+    def _take_up(self, past: Mapping[str, Mapping[str, Any]]) -> None:
+        for carrier, counted in past.items():
+            self.of(carrier).take_up(counted)
+
+    def _give_up_others(self, still: Iterable[Receipt]) -> None:
+        """Give up receipts of messages that are in the summary only."""
+        known = Counter(receipt.carrier for receipt in still)
+        for record in self:
+            pending = record.pending()
+            record.counts["receipts_given_up"] += pending - known[record.name]
 
     def _again(self, carrier: str, fact: dict[str, Any]) -> list[Receipt]:
         accepted = [_accepted(*row) for row in fact["accepted"]]

@@ -1,13 +1,13 @@
 """The pushes that customers got, counted at their end."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from yizhan_simulators.clock import iso
 from yizhan_simulators.customers.pushes import ACKNOWLEDGED
-from yizhan_simulators.journal import Journal
-from yizhan_simulators.repeats import Repeats
+from yizhan_simulators.journal import SUMMARY, Journal
+from yizhan_simulators.repeats import KEPT, Repeats
 from yizhan_simulators.revision import Problem
 
 _MALFORMED_KEPT = 100
@@ -29,10 +29,9 @@ class Arrival(NamedTuple):  # also a row of the journal: add fields at the end o
 class CustomerRecord:
     """What one customer got since it was last cleared."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, kept: int = KEPT) -> None:
         self.name = name
-        self.arrivals: Repeats[Arrival] = Repeats()
-        self.acknowledged: set[str] = set()
+        self.arrivals: Repeats[Arrival] = Repeats(kept)
         self.counts: Counter[str] = Counter()
         self.last: Counter[str] = Counter()
         self.malformed: list[dict[str, Any]] = []
@@ -46,8 +45,8 @@ class CustomerRecord:
             self.last[arrival.status] += 1
             self.arrivals.add(arrival.sms_id, arrival)
             self.counts["results"] += 1
-            if arrival.answer == ACKNOWLEDGED:
-                self.acknowledged.add(arrival.sms_id)
+            if arrival.answer == ACKNOWLEDGED and not any(map(_is_acknowledged, before)):
+                self.counts["acknowledged"] += 1
 
     def add_malformed(self, at: float, problems: Iterable[Problem]) -> None:
         self.counts["malformed"] += 1
@@ -61,13 +60,29 @@ class CustomerRecord:
             "pushes": self.counts["pushes"],
             "count": self.counts["results"],
             "sms_ids": len(self.arrivals),
-            "sms_ids_acknowledged": len(self.acknowledged),
+            "sms_ids_acknowledged": self.counts["acknowledged"],
             "sms_ids_twice": self.arrivals.twice(),
             "last": {status: self.last[status] for status in ("0", "1")},
             "not_acknowledged": self.counts["not_acknowledged"],
             "malformed": self.counts["malformed"],
             "malformed_first": self.malformed,
         }
+
+    def past(self) -> dict[str, Any]:
+        """Return the counts, for a journal whose beginning is deleted."""
+        return {
+            "sms_ids": len(self.arrivals),
+            "counts": self.counts,
+            "last": self.last,
+            "malformed": self.malformed,
+        }
+
+    def take_up(self, past: Mapping[str, Any]) -> None:
+        """Go on from such counts."""
+        self.arrivals.forgot(past["sms_ids"])
+        self.counts.update(past["counts"])
+        self.last.update(past["last"])
+        self.malformed += past["malformed"]
 
     def detail(self, beginning: str = "", phone: str = "") -> dict[str, dict[str, Any]]:
         """Return last status and arrivals of every smsId, or of those asked for."""
@@ -90,16 +105,18 @@ class CustomerRecord:
 class CustomerBook:
     """The records of all customers, in memory and in the journal, kept before the answer."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, kept: int = KEPT) -> None:
         self._journal = journal
+        self._kept = kept
         self._records: dict[str, CustomerRecord] = {}
+        journal.summarise(self._summary)
 
     def __iter__(self) -> Iterator[CustomerRecord]:
         return iter(self._records.values())
 
     def of(self, customer: str) -> CustomerRecord:
         if customer not in self._records:
-            self._records[customer] = CustomerRecord(customer)
+            self._records[customer] = CustomerRecord(customer, self._kept)
         return self._records[customer]
 
     def keep(self, customer: str, arrivals: list[Arrival], counts: Counter[str]) -> None:
@@ -124,6 +141,9 @@ class CustomerBook:
     def recover(self) -> None:
         """Read the journal."""
         for fact in self._journal.replay():
+            if fact["fact"] == SUMMARY:
+                self._take_up(fact["customers"])
+                continue
             record = self.of(fact["customer"])
             if fact["fact"] == "push":
                 arrivals = [Arrival(*row) for row in fact["arrivals"]]
@@ -132,3 +152,14 @@ class CustomerBook:
                 record.add_malformed(fact["at"], [Problem(*row) for row in fact["problems"]])
             elif fact["fact"] == "cleared":
                 self._records.pop(fact["customer"], None)
+
+    def _summary(self) -> dict[str, Any]:
+        return {"customers": {name: record.past() for name, record in self._records.items()}}
+
+    def _take_up(self, past: Mapping[str, Mapping[str, Any]]) -> None:
+        for customer, counted in past.items():
+            self.of(customer).take_up(counted)
+
+
+def _is_acknowledged(arrival: Arrival) -> bool:
+    return arrival.answer == ACKNOWLEDGED

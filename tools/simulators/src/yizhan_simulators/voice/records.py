@@ -1,12 +1,12 @@
 """The calls of the voice providers, counted at their end: the proof that nobody was rung twice."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from yizhan_simulators.clock import iso
-from yizhan_simulators.journal import Journal
-from yizhan_simulators.repeats import Repeats
+from yizhan_simulators.journal import SUMMARY, Journal
+from yizhan_simulators.repeats import KEPT, Repeats
 from yizhan_simulators.voice.calls import Call, CallOrder, CallReport
 
 
@@ -20,16 +20,15 @@ class Ring(NamedTuple):
 class ProviderRecord:
     """The calls of one provider since it was last cleared."""
 
-    def __init__(self, name: str, generation: int) -> None:
+    def __init__(self, name: str, generation: int, kept: int = KEPT) -> None:
         self.name = name
         self.generation = generation
-        self.rings: Repeats[Ring] = Repeats()
+        self.rings: Repeats[Ring] = Repeats(kept)
         self.counts: Counter[str] = Counter()
 
     def summary(self) -> dict[str, Any]:
         """Return the counts and every ref that was rung more than once."""
         counts = self.counts
-        done = counts["callbacks_sent"] + counts["callbacks_given_up"]
         return {
             "calls": counts["calls"],
             "refs": len(self.rings),
@@ -47,8 +46,14 @@ class ProviderRecord:
             "callbacks_planned": counts["callbacks_planned"],
             "callbacks_sent": counts["callbacks_sent"],
             "callbacks_given_up": counts["callbacks_given_up"],
-            "callbacks_pending": counts["callbacks_planned"] - done,
+            "callbacks_pending": self.pending(),
         }
+
+    def pending(self) -> int:
+        """Return how many callbacks are still to be sent."""
+        counts = self.counts
+        done = counts["callbacks_sent"] + counts["callbacks_given_up"]
+        return counts["callbacks_planned"] - done
 
     def detail(self, beginning: str = "") -> dict[str, list[dict[str, Any]]]:
         """Return the calls of every ref, or of those that begin so."""
@@ -62,17 +67,19 @@ class ProviderRecord:
 class ProviderBook:
     """The records of all providers, in memory and in the journal, kept before the answer."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, kept: int = KEPT) -> None:
         self._journal = journal
+        self._kept = kept
         self._records: dict[str, ProviderRecord] = {}
         self._generation = 0
+        journal.summarise(self._summary)
 
     def __iter__(self) -> Iterator[ProviderRecord]:
         return iter(self._records.values())
 
     def of(self, provider: str) -> ProviderRecord:
         if provider not in self._records:
-            self._records[provider] = ProviderRecord(provider, self._generation)
+            self._records[provider] = ProviderRecord(provider, self._generation, self._kept)
         return self._records[provider]
 
     def keep(
@@ -106,6 +113,9 @@ class ProviderBook:
         """Read the journal; return the callbacks still owed."""
         owed: dict[tuple[str, str, int], CallReport] = {}
         for fact in self._journal.replay():
+            if fact["fact"] == SUMMARY:
+                self._take_up(fact["providers"])
+                continue
             provider = fact["provider"]
             if fact["fact"] == "order":
                 call = _call(*fact["call"]) if fact["call"] else None
@@ -116,7 +126,29 @@ class ProviderBook:
                 owed.pop((provider, *fact["key"]), None)
             elif fact["fact"] == "cleared":
                 self._forget(provider)
-        return [report for report in owed.values() if self.is_owed(report)]
+        still = [report for report in owed.values() if self.is_owed(report)]
+        self._give_up_others(still)
+        return still
+
+    def _summary(self) -> dict[str, Any]:
+        past = {
+            name: {"refs": len(record.rings), "counts": record.counts}
+            for name, record in self._records.items()
+        }
+        return {"providers": past}
+
+    def _take_up(self, past: Mapping[str, Mapping[str, Any]]) -> None:
+        for provider, counted in past.items():
+            record = self.of(provider)
+            record.rings.forgot(counted["refs"])
+            record.counts.update(counted["counts"])
+
+    def _give_up_others(self, still: Iterable[CallReport]) -> None:
+        """Give up callbacks of calls that are in the summary only."""
+        known = Counter(report.provider for report in still)
+        for record in self:
+            pending = record.pending()
+            record.counts["callbacks_given_up"] += pending - known[record.name]
 
     def _add(
         self, provider: str, at: float, call: Call | None, counts: Counter[str]
