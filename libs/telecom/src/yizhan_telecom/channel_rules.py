@@ -79,9 +79,17 @@ def template_refusal(channel: ChannelConfigured, use: TemplateUse | None) -> str
 
 def text_refusal(channel: ChannelConfigured, text: str) -> str:
     """Say why a channel cannot take a text, empty where it can."""
-    if not channel.unicode and encoding_of(text) is not Encoding.GSM7:
+    if channel.unicode and not channel.max_segments:
+        return ""
+    is_gsm7 = encoding_of(text) is Encoding.GSM7
+    return text_refusal_of(channel, is_gsm7=is_gsm7, count=segments(text))
+
+
+def text_refusal_of(channel: ChannelConfigured, *, is_gsm7: bool, count: int) -> str:
+    """Say why a channel cannot take a text of so many segments, empty where it can."""
+    if not channel.unicode and not is_gsm7:
         return "takes GSM-7 texts only"
-    if channel.max_segments and (count := segments(text)) > channel.max_segments:
+    if channel.max_segments and count > channel.max_segments:
         return f"takes {channel.max_segments} segments at most, not {count}"
     return ""
 

@@ -1,7 +1,8 @@
 """Choice: who is a candidate, in which order, how equals share, and that it can be replayed."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,18 @@ from yizhan_contracts.events import (
     Protocol,
     RoutingPolicy,
 )
-from yizhan_telecom.choice import Chooser, Facts, Ranking, Table, Why, choose, rank
+from yizhan_telecom.choice import (
+    Choice,
+    Chooser,
+    Entry,
+    Facts,
+    Rule,
+    Table,
+    Why,
+    choose,
+    rank,
+)
+from yizhan_telecom.choice.choosing import IsProbeDue
 from yizhan_telecom.health import Health, Kind, State, View
 
 QUALITY, COST, BALANCED = RoutingPolicy.QUALITY, RoutingPolicy.COST, RoutingPolicy.BALANCED
@@ -53,18 +65,59 @@ def facts(number: int = 0, **changes: object) -> Facts:
     return Facts(**values)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """A table and what health says of its channels, ready to be chosen from."""
+
+    channels: list[ChannelConfigured]
+    views: Mapping[str, View]
+    routing: RoutingPolicy = QUALITY
+    country: str = "FR"
+    rule: Rule | None = None
+
+    def view(self, name: str) -> View:
+        return self.views.get(name, View())
+
+    def choose(
+        self, of: Facts, tried: Collection[str] = (), is_probe_due: IsProbeDue | None = None
+    ) -> Choice:
+        table = Table(self.channels)
+        entries = table.entries(self.country, of.network)
+        ranking = rank(entries, self.routing, self.view, self.rule)
+        return choose(ranking, of, self.view, wait_s, tried, is_probe_due)
+
+    def order(self) -> list[str]:
+        """Take one after the other, each time never those before."""
+        taken: list[str] = []
+        while (chosen := self.choose(facts(n=1), taken).channel) is not None:
+            taken.append(chosen)
+        return taken
+
+
+def wait_s(entry: Entry, view: View) -> float:
+    return view.backlog / entry.tps
+
+
 def ranked(
     channels: list[ChannelConfigured],
     views: Mapping[str, View] | None = None,
     routing: RoutingPolicy = QUALITY,
     country: str = "FR",
-) -> Ranking:
-    known = views or {}
-    return rank(Table(channels).entries(country), routing, lambda name: known.get(name, View()))
+) -> Ranked:
+    return Ranked(channels, views or {}, routing, country)
 
 
-def order(ranking: Ranking) -> list[str]:
-    return [row.entry.channel for row in ranking.rows]
+def order(found: Ranked) -> list[str]:
+    return found.order()
+
+
+def choose_from(
+    found: Ranked,
+    of: Facts,
+    tried: Collection[str] = (),
+    is_probe_due: IsProbeDue | None = None,
+) -> Choice:
+    return found.choose(of, tried, is_probe_due)
 
 
 # Who
@@ -72,7 +125,7 @@ def order(ranking: Ranking) -> list[str]:
 
 def test_only_channels_of_the_country_are_candidates() -> None:
     channels = [channel("fr"), channel("de", countries=("DE",)), channel("all", countries=("*",))]
-    assert order(ranked(channels)) == ["all", "fr"]
+    assert sorted(order(ranked(channels))) == ["all", "fr"]
     assert order(ranked(channels, country="BR")) == ["all"]
 
 
@@ -91,12 +144,12 @@ def test_tests_go_to_channels_for_tests_and_nothing_else_does() -> None:
 
 
 def test_no_channel_is_no_route() -> None:
-    chosen = choose(ranked([]), facts())
+    chosen = choose_from(ranked([]), facts())
     assert (chosen.channel, chosen.why) == (None, Why.NO_ROUTE)
 
 
 def test_all_tried_is_exhausted() -> None:
-    chosen = choose(ranked([channel("a"), channel("b")]), facts(n=3), ("a", "b"))
+    chosen = choose_from(ranked([channel("a"), channel("b")]), facts(n=3), ("a", "b"))
     assert (chosen.channel, chosen.why) == (None, Why.EXHAUSTED)
 
 
@@ -144,13 +197,13 @@ def test_full_means_more_than_two_seconds_of_its_rate() -> None:
 
 def test_all_broken_gives_the_best_of_them_and_says_so() -> None:
     views = {"a": View(State.OPEN, Kind.ERRORS), "b": View(State.OPEN, Kind.ERRORS)}
-    chosen = choose(ranked([channel("a"), channel("b", priority=5)], views), facts())
+    chosen = choose_from(ranked([channel("a"), channel("b", priority=5)], views), facts())
     assert (chosen.channel, chosen.why, chosen.is_unreachable) == ("b", Why.BROKEN, True)
 
 
 def test_a_carrier_that_refuses_can_be_reached() -> None:
     views = {"a": View(State.OPEN, Kind.REFUSALS)}
-    assert not choose(ranked([channel("a")], views), facts()).is_unreachable
+    assert not choose_from(ranked([channel("a")], views), facts()).is_unreachable
 
 
 # How equals share
@@ -160,7 +213,8 @@ def test_equals_share_by_weight() -> None:
     ranking = ranked([channel("a", weight=70), channel("b", weight=30), channel("c", weight=0)])
     rng = iter(range(10**9))
     taken = Counter(
-        choose(ranking, facts(hash((next(rng), "x")) & (2**64 - 1))).channel for _ in range(20_000)
+        choose_from(ranking, facts(hash((next(rng), "x")) & (2**64 - 1))).channel
+        for _ in range(20_000)
     )
     assert taken["c"] == 0
     assert 0.68 < taken["a"] / 20_000 < 0.72
@@ -168,24 +222,27 @@ def test_equals_share_by_weight() -> None:
 
 def test_sequential_ids_share_as_well_as_random_ones() -> None:
     ranking = ranked([channel("a"), channel("b")])
-    taken = Counter(choose(ranking, facts(number)).channel for number in range(10_000))
+    taken = Counter(choose_from(ranking, facts(number)).channel for number in range(10_000))
     assert 0.45 < taken["a"] / 10_000 < 0.55
 
 
 def test_weights_of_nought_are_used_when_there_is_nothing_else() -> None:
-    assert choose(ranked([channel("a", weight=0), channel("b", weight=0)]), facts()).channel == "a"
+    assert (
+        choose_from(ranked([channel("a", weight=0), channel("b", weight=0)]), facts()).channel
+        == "a"
+    )
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(1, 9))
 def test_a_replay_chooses_alike(number: int, n: int) -> None:
     channels = [channel("a", weight=70), channel("b", weight=30)]
-    again = [choose(ranked(channels), facts(number, n=n)).channel for _ in range(2)]
+    again = [choose_from(ranked(channels), facts(number, n=n)).channel for _ in range(2)]
     assert again[0] == again[1]
 
 
 @given(st.sets(st.sampled_from("abcde")), st.integers(0, 2**64 - 1))
 def test_never_a_channel_that_was_tried(tried: set[str], number: int) -> None:
-    chosen = choose(ranked([channel(name) for name in "abcde"]), facts(number), tried)
+    chosen = choose_from(ranked([channel(name) for name in "abcde"]), facts(number), tried)
     assert (chosen.channel is None) == (len(tried) == 5)
     assert chosen.channel not in tried
 
@@ -198,14 +255,14 @@ PROBING = {"a": View(State.PROBING, Kind.ERRORS)}
 
 def test_a_probe_goes_to_what_would_be_preferred_were_it_well() -> None:
     ranking = ranked([channel("a"), channel("b", priority=20)], PROBING)
-    chosen = choose(ranking, facts(), is_probe_due=lambda _name, _draw: True)
+    chosen = choose_from(ranking, facts(), is_probe_due=lambda _name, _draw: True)
     assert (chosen.channel, chosen.why) == ("a", Why.PROBE)
-    assert choose(ranking, facts(), is_probe_due=lambda _name, _draw: False).channel == "b"
+    assert choose_from(ranking, facts(), is_probe_due=lambda _name, _draw: False).channel == "b"
 
 
 def test_what_would_not_be_taken_when_well_is_not_probed() -> None:
     ranking = ranked([channel("a", priority=20), channel("b")], PROBING)
-    assert choose(ranking, facts(), is_probe_due=lambda _name, _draw: True).channel == "b"
+    assert choose_from(ranking, facts(), is_probe_due=lambda _name, _draw: True).channel == "b"
 
 
 @pytest.mark.parametrize(("may_probe", "tried"), [(False, ()), (True, ("c",))])
@@ -213,16 +270,16 @@ def test_a_message_that_may_not_be_risked_is_no_probe(
     *, may_probe: bool, tried: tuple[str, ...]
 ) -> None:
     ranking = ranked([channel("a"), channel("b", priority=20), channel("c", priority=30)], PROBING)
-    chosen = choose(ranking, facts(may_probe=may_probe), tried, lambda _name, _draw: True)
+    chosen = choose_from(ranking, facts(may_probe=may_probe), tried, lambda _name, _draw: True)
     assert chosen.channel == "b"
 
 
 def test_where_nothing_is_better_every_message_may_probe_one_at_a_time() -> None:
     ranking = ranked([channel("a")], PROBING)
     urgent = facts(lane=Lane.URGENT, may_probe=False)
-    due = choose(ranking, urgent, is_probe_due=lambda _name, draw: draw == 0.0)
+    due = choose_from(ranking, urgent, is_probe_due=lambda _name, draw: draw == 0.0)
     assert (due.why, due.is_unreachable) == (Why.PROBE, False)
-    not_due = choose(ranking, urgent, is_probe_due=lambda _name, _draw: False)
+    not_due = choose_from(ranking, urgent, is_probe_due=lambda _name, _draw: False)
     assert (not_due.why, not_due.is_unreachable) == (Why.BROKEN, True)
 
 
@@ -232,7 +289,7 @@ def test_where_nothing_is_better_every_message_may_probe_one_at_a_time() -> None
 def test_the_decision_shows_candidates_the_chosen_one_among_them() -> None:
     channels = [channel(f"c{number:02}", priority=number) for number in range(20)]
     tried = [f"c{number:02}" for number in range(15)]
-    chosen = choose(ranked(channels), facts(n=2), tried)
+    chosen = choose_from(ranked(channels), facts(n=2), tried)
     shown = [candidate.channel for candidate in chosen.decision.candidates]
     assert chosen.channel == "c15"
     assert shown == ["c00", "c01", "c02", "c15"]
@@ -241,7 +298,7 @@ def test_the_decision_shows_candidates_the_chosen_one_among_them() -> None:
 
 def test_the_note_says_what_speaks_against() -> None:
     views = {"a": View(State.DEGRADED, Kind.ERRORS, 0.85, note="errors: 12 of 60")}
-    (candidate,) = choose(ranked([channel("a")], views), facts()).decision.candidates
+    (candidate,) = choose_from(ranked([channel("a")], views), facts()).decision.candidates
     assert candidate.state == "degraded"
     assert candidate.note == "priority 10, price 0.05, quality 0.85, errors: 12 of 60"
 

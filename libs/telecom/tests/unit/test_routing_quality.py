@@ -38,7 +38,10 @@ class World:
         names = ["a", "b", "c"]
         health.keep(names, 0.0)
         table = Table(
-            [channel(n, priority=10 + at, countries=COUNTRIES) for at, n in enumerate(names)]
+            [
+                channel(n, priority=10 + at, countries=COUNTRIES, tps=10_000)
+                for at, n in enumerate(names)
+            ]
         )
         chooser = Chooser(table, health)
         self.adapters = {name: Adapter(health, channel=name, window=100_000) for name in names}

@@ -1,17 +1,25 @@
-"""One channel for one attempt: a look-up and a draw."""
+"""One channel for one attempt: the best that does well and has room. Pure."""
 
-from bisect import bisect_right
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import frexp
 
-from yizhan_contracts.events import Candidate, Decision, RoutingPolicy
+from yizhan_contracts.events import Candidate, Decision
 from yizhan_telecom.choice.facts import Facts, Why
-from yizhan_telecom.choice.ranking import Ranked, Ranking, Tier, rank
-from yizhan_telecom.choice.table import Table
-from yizhan_telecom.health import Health, Kind
+from yizhan_telecom.choice.ranking import (
+    FULL_AFTER_S,
+    TIER_OF,
+    Ranking,
+    Row,
+    Shown,
+    Tier,
+    Views,
+    Waits,
+)
+from yizhan_telecom.health import Kind, View
 
 SHOWN = 4
-"""Candidates that travel with an attempt; the whole ranking is shown by ``explain``."""
+"""Candidates that travel with an attempt; ``explain`` shows all."""
 
 _WHY_OF_TIER = {
     Tier.HEALTHY: Why.PREFERRED,
@@ -31,128 +39,207 @@ class Choice:
     decision: Decision
     is_unreachable: bool = False
     """Nothing left can be reached: waiting a little may be better than burning an attempt."""
+    row: Row | None = None
 
 
 IsProbeDue = Callable[[str, float], bool]
 
 
+def no_wait(_entry: object, view: View) -> float:
+    """Know nothing of queues but what is reported."""
+    return view.backlog / 100.0
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a walk through a ranking has found: the best standing so far, and who stands there."""
+
+    standing: tuple[int, int] = (Tier.OPEN + 1, 0)
+    rows: list[Row] = field(default_factory=list)
+    ill: list[Row] = field(default_factory=list)
+    """Those that a probe may go to."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    is_full_met: bool = False
+
+    def take(self, row: Row, standing: tuple[int, int]) -> None:
+        """Keep a row if nothing better was found before it."""
+        if standing < self.standing:
+            self.standing, self.rows = standing, [row]
+        elif standing == self.standing and row.merit == self.rows[0].merit:
+            self.rows.append(row)
+
+
 def choose(
     ranking: Ranking,
     facts: Facts,
+    views: Views,
+    waits: Waits,
     tried: Collection[str] = (),
     is_probe_due: IsProbeDue | None = None,
 ) -> Choice:
     """Choose for one attempt, never a channel in ``tried``.
 
-    Pure: the same ranking, facts and answers of ``is_probe_due`` give the same choice. Whoever acts
-    on ``Why.PROBE`` tells health so (``Health.probed``), which is what bounds the share of probes.
+    Pure: equal arguments, and equal answers of the functions among them, give the same choice.
+    Whoever acts on ``Why.PROBE`` tells health so (``Health.probed``): that bounds the probes.
     """
-    left = ranking
-    if tried:
-        left = Ranking.of([row for row in ranking.rows if row.entry.channel not in tried])
-    if not left.rows:
-        why = Why.EXHAUSTED if ranking.rows else Why.NO_ROUTE
-        return Choice(None, why, _decision(ranking, why, None, tried))
-    probe = _probe(left, facts, is_probe_due) if is_probe_due else None
+    found = _walk(ranking, facts, views, waits, tried)
+    row, why = _taken(found, ranking, facts, tried, is_probe_due)
+    decision = _Making(ranking, views, waits, tried, found.refusals).decision(why, row)
+    if row is None:
+        return Choice(None, why, decision)
+    unreachable = why is Why.BROKEN and views(row.entry.channel).kind in (Kind.ERRORS, Kind.UNBOUND)
+    return Choice(row.entry.channel, why, decision, unreachable, row)
+
+
+def _walk(
+    ranking: Ranking, facts: Facts, views: Views, waits: Waits, tried: Collection[str]
+) -> _Found:
+    """Go from the best down to the first group in which somebody does well and has room."""
+    found = _Found()
+    for group in ranking.groups:
+        for row in group:
+            entry = row.entry
+            if entry.channel in tried:
+                continue
+            if entry.has_terms and (refusal := entry.refusal(facts)):
+                found.refusals[entry.channel] = refusal
+                continue
+            view = views(entry.channel)
+            tier = TIER_OF[view.state]
+            if tier == Tier.HEALTHY:
+                standing = _fullness(view, waits(entry, view), is_sticky=facts.is_sticky)
+                found.is_full_met = found.is_full_met or standing != _WELL
+                found.take(row, standing)
+            else:
+                if tier != Tier.OPEN:
+                    found.ill.append(row)
+                found.take(row, (tier, 0))
+        if found.standing == _WELL:
+            break
+    return found
+
+
+_WELL = (Tier.HEALTHY, 0)
+
+
+def _fullness(view: View, wait_s: float, *, is_sticky: bool) -> tuple[int, int]:
+    """Tell how a channel that does well stands: among full ones the shorter queue, in doublings."""
+    if view.is_paused:
+        return Tier.FULL, frexp(wait_s)[1]
+    if wait_s <= FULL_AFTER_S or is_sticky:
+        return _WELL  # a recipient who is to keep their sender waits for it
+    return Tier.FULL, frexp(wait_s)[1]
+
+
+def _taken(
+    found: _Found,
+    ranking: Ranking,
+    facts: Facts,
+    tried: Collection[str],
+    is_probe_due: IsProbeDue | None,
+) -> tuple[Row | None, Why]:
+    if not found.rows:
+        return None, _why_none(found, ranking, tried)
+    tier = found.standing[0]
+    may_risk = facts.may_probe and not tried  # who has failed once is no guinea pig
+    probe = None
+    if found.ill and is_probe_due:
+        probe = _probe(found, facts, is_probe_due, may_risk=may_risk)
     if probe is not None:
-        return _choice(ranking, probe, Why.PROBE, tried)
-    row = _draw(left, facts)
-    why = _WHY_OF_TIER[row.tier]
-    if why is Why.PREFERRED and len(left.leaders) > 1:
-        why = Why.SHARE
-    return _choice(ranking, row, why, tried)
+        return probe, Why.PROBE
+    why = _WHY_OF_TIER[tier]
+    if why is Why.PREFERRED and found.is_full_met:
+        why = Why.SPILLED
+    if len(found.rows) == 1:
+        return found.rows[0], why
+    if facts.is_sticky:
+        most = max(found.rows, key=lambda row: facts.affinity(row.entry.salt, row.weight))
+        return most, Why.STICKY if why is Why.PREFERRED else why
+    return _draw(found.rows, facts), Why.SHARE if why is Why.PREFERRED else why
 
 
-def _probe(left: Ranking, facts: Facts, is_probe_due: IsProbeDue) -> Ranked | None:
+def _why_none(found: _Found, ranking: Ranking, tried: Collection[str]) -> Why:
+    if not ranking.rows:
+        return Why.NO_ROUTE
+    if any(row.entry.channel in tried for row in ranking.rows):
+        return Why.EXHAUSTED
+    return Why.NOT_TAKEN if found.refusals else Why.NO_ROUTE
+
+
+def _probe(found: _Found, facts: Facts, is_probe_due: IsProbeDue, *, may_risk: bool) -> Row | None:
     """Find what this message is to try out, if anything."""
-    best = left.rows[0]
-    if best.tier == Tier.PROBING:
+    best = found.rows[0]
+    if found.standing[0] == Tier.PROBING:
         # There is nothing better: whoever comes tries it, one at a time, until it is back.
         return best if is_probe_due(best.entry.channel, 0.0) else None
-    if not left.probes or not facts.may_probe:
+    if not may_risk:
         return None
     draw = facts.draw(salt=2)
-    return next((row for row in left.probes if is_probe_due(row.entry.channel, draw)), None)
+    for row in found.ill:
+        # Only what would be taken were it well, and is not taken anyway.
+        if row.merit <= best.merit and row is not best and is_probe_due(row.entry.channel, draw):
+            return row
+    return None
 
 
-def _draw(left: Ranking, facts: Facts) -> Ranked:
-    """Take the first, or draw by weight among those that rank the same."""
-    if len(left.leaders) == 1:
-        return left.leaders[0]
-    at = bisect_right(left.bounds, facts.draw() * left.bounds[-1])
-    return left.leaders[at] if at < len(left.leaders) else left.leaders[0]
+def _draw(rows: list[Row], facts: Facts) -> Row:
+    """Draw by weight among those that rank the same."""
+    left = facts.draw() * sum(row.weight for row in rows)
+    for row in rows:
+        left -= row.weight
+        if left < 0:
+            return row
+    return rows[0]
 
 
-def _choice(ranking: Ranking, row: Ranked, why: Why, tried: Collection[str]) -> Choice:
-    unreachable = why is Why.BROKEN and row.view.kind in (Kind.ERRORS, Kind.UNBOUND)
-    return Choice(row.entry.channel, why, _decision(ranking, why, row, tried), unreachable)
+@dataclass(slots=True)
+class _Making:
+    """Makes the decision that travels with an attempt; equal ones are made once."""
 
+    ranking: Ranking
+    views: Views
+    waits: Waits
+    tried: Collection[str]
+    refusals: dict[str, str]
 
-def _decision(ranking: Ranking, why: Why, row: Ranked | None, tried: Collection[str]) -> Decision:
-    shown = ranking.rows[:SHOWN]
-    if tried:
-        candidates = (other.candidate(is_tried=other.entry.channel in tried) for other in shown)
-        return _with_chosen(why, tuple(candidates), row)
-    key = (why, row.entry.channel if row else "")
-    made = ranking.decisions.get(key)
-    if made is None:
-        if not ranking.first:
-            ranking.first.extend(other.candidate() for other in shown)
-        made = ranking.decisions[key] = _with_chosen(why, tuple(ranking.first), row)
-    return made
+    def decision(self, why: Why, row: Row | None) -> Decision:
+        shown = self._shown(row)
+        if self.tried or self.refusals:
+            return self._made(why, shown)
+        key = (why.value, row.entry.channel if row else "")
+        views = tuple([self.views(other.entry.channel) for other in shown])
+        waits = tuple(
+            [
+                int(wait_s) if (wait_s := self.waits(other.entry, view)) > FULL_AFTER_S else 0
+                for other, view in zip(shown, views, strict=True)
+            ]
+        )
+        last = self.ranking.shown
+        if last is None or last.key != key or last.views != views or last.waits != waits:
+            last = self.ranking.shown = Shown(key, views, waits, self._made(why, shown))
+        return last.decision
 
+    def _shown(self, row: Row | None) -> tuple[Row, ...]:
+        """Give the first few candidates, the chosen one always among them."""
+        first = self.ranking.rows[:SHOWN]
+        if row is None or row in first:
+            return first
+        return (*first[: SHOWN - 1], row)
 
-def _with_chosen(why: Why, first: tuple[Candidate, ...], row: Ranked | None) -> Decision:
-    """Make a decision of the first few candidates, the chosen one always among them."""
-    if row is not None and all(candidate.channel != row.entry.channel for candidate in first):
-        first = (*first[: SHOWN - 1], row.candidate())
-    return Decision(why=why, candidates=first)
+    def _made(self, why: Why, shown: tuple[Row, ...]) -> Decision:
+        return Decision(
+            why=why,
+            candidates=tuple(
+                self._candidate(other)
+                for other in shown
+                if other.entry.channel not in self.refusals
+            ),
+            excluded={**self.ranking.excluded, **self.refusals},
+            routing=self.ranking.routing,
+            table_version=self.ranking.table_version,
+        )
 
-
-class Chooser:
-    """Keeps rankings while table and health stay: a choice is then a look-up and a draw."""
-
-    def __init__(self, table: Table, health: Health) -> None:
-        self._table = table
-        self._health = health
-        self._version = -1
-        self._rankings: dict[tuple[str, RoutingPolicy, bool], Ranking] = {}
-
-    @property
-    def table(self) -> Table:
-        return self._table
-
-    def use(self, table: Table) -> None:
-        """Choose from another table from now on."""
-        self._table = table
-        self._rankings.clear()
-
-    def choose(self, facts: Facts, now: float, tried: Collection[str] = ()) -> Choice:
-        """Choose for one attempt, and note it if it is a probe. ``now`` is health's clock."""
-        health, country = self._health, facts.country
-
-        def is_probe_due(channel: str, draw: float) -> bool:
-            return health.is_probe_due(channel, country, now, draw)
-
-        chosen = choose(self.ranking(facts), facts, tried, is_probe_due)
-        if chosen.why is Why.PROBE and chosen.channel is not None:
-            health.probed(chosen.channel, country, now)
-        return chosen
-
-    def look(self, facts: Facts, tried: Collection[str] = ()) -> Choice:
-        """Say what would be chosen, probes aside; nothing is noted."""
-        return choose(self.ranking(facts), facts, tried)
-
-    def ranking(self, facts: Facts) -> Ranking:
-        """Give the ranking that a message is chosen from."""
-        health, country = self._health, facts.country
-        if self._version != health.version:
-            self._version = health.version
-            self._rankings.clear()
-        key = (country, facts.routing, facts.is_test)
-        found = self._rankings.get(key)
-        if found is None:
-            entries = self._table.entries(country, is_test=facts.is_test)
-            found = rank(entries, facts.routing, lambda channel: health.view(channel, country))
-            self._rankings[key] = found
-        return found
+    def _candidate(self, row: Row) -> Candidate:
+        view = self.views(row.entry.channel)
+        is_tried = row.entry.channel in self.tried
+        return row.candidate(view, self.waits(row.entry, view), is_tried=is_tried)

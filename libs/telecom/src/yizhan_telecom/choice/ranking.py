@@ -1,19 +1,28 @@
-"""Candidates in order: by health, then by what the policy prefers.
+"""Candidates in the order that the policy prefers them, as if all were well.
 
-Made once per country, policy and version of health.
+Made once per country, network, policy and rule; what health says of a candidate at the moment is
+looked at when one is chosen, so that a report costs no ranking. Only the expected delivery is part
+of the order: it moves in steps, and seldom.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, takewhile
+from itertools import groupby
 
 from yizhan_contracts.events import Candidate, Decision, RoutingPolicy
-from yizhan_telecom.choice.facts import Why
+from yizhan_telecom.choice.rules import Rule
 from yizhan_telecom.choice.table import Entry
 from yizhan_telecom.health import State, View
 
 PRICE_WEIGHT = 0.1
 """Balanced: how much expected delivery one is ready to give up for half the price."""
+FULL_AFTER_S = 2.0
+"""A queue that takes a channel longer than this is a reason to spill over."""
+
+Merit = tuple[float, ...]
+Views = Callable[[str], View]
+Waits = Callable[[Entry, View], float]
+"""How many seconds a message planned now waits at a channel for its turn."""
 
 
 class Tier:
@@ -22,87 +31,107 @@ class Tier:
     HEALTHY, FULL, DEGRADED, PROBING, OPEN = range(5)
 
 
-_TIER_OF = {
+TIER_OF = {
     State.HEALTHY: Tier.HEALTHY,
     State.DEGRADED: Tier.DEGRADED,
     State.PROBING: Tier.PROBING,
     State.OPEN: Tier.OPEN,
 }
 
-Rank = tuple[float, ...]
-
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class Row:
     """A candidate in its place."""
 
     entry: Entry
-    tier: int
-    rank: Rank
-    """Tier, then what the policy prefers: equal ranks share by weight."""
-    merit: Rank
-    """The rank without the tier: its place if it were healthy."""
+    merit: Merit
+    """What is compared, smaller being better: equals share by weight."""
     score: float
-    view: View
-    is_full: bool
+    """What is shown."""
+    weight: int
+    quality: float
+    """The expected delivery that the merit was made of."""
 
-    def candidate(self, *, is_tried: bool = False) -> Candidate:
-        """Say what was known of it."""
-        note = _note(self.entry, self.view, is_full=self.is_full)
+    def candidate(self, view: View, wait_s: float, *, is_tried: bool = False) -> Candidate:
+        """Say what is known of it."""
+        entry = self.entry
+        parts = ["tried"] if is_tried else []
+        parts.append(f"priority {entry.priority}")
+        parts.append(f"price {entry.price:g}")
+        parts.append(f"quality {view.quality:g}")
+        if view.is_paused:
+            parts.append("paused")
+        elif wait_s > FULL_AFTER_S:
+            parts.append(f"full: {wait_s:.1f} s of queue")
+        if view.note:
+            parts.append(view.note)
         return Candidate(
-            channel=self.entry.channel,
-            score=self.score,
-            state=self.view.state,
-            note=f"tried, {note}" if is_tried else note,
+            channel=entry.channel, score=self.score, state=view.state, note=", ".join(parts)
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ranking:
-    """All candidates of a country under a policy, best first. Shared by many choices."""
+    """All candidates of a country under a policy, best first, in groups of equals."""
 
-    rows: tuple[Ranked, ...]
-    probes: tuple[Ranked, ...]
-    """Probing or degraded candidates that, were they well, would be as good as the first."""
-    leaders: tuple[Ranked, ...] = ()
-    """Those that rank the same as the first: they share."""
-    bounds: tuple[int, ...] = ()
-    """Their weights, added up."""
-    first: list[Candidate] = field(default_factory=list)
-    decisions: dict[tuple[Why, str], Decision] = field(default_factory=dict)
-    """The candidates that are shown, and decisions: equal ones are made once."""
+    routing: str
+    """The policy, and the rule it is from where the account's gave way."""
+    rows: tuple[Row, ...]
+    groups: tuple[tuple[Row, ...], ...]
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    """Channels of the country that are not to be used, and why."""
+    table_version: str = ""
+    shown: "Shown | None" = None
+    """The last decision that was made of it: most are the same."""
 
     @classmethod
-    def of(cls, rows: Sequence[Ranked], probes: Sequence[Ranked] = ()) -> "Ranking":
-        """Make a ranking of rows that are in order."""
-        leaders = tuple(takewhile(lambda row: row.rank == rows[0].rank, rows))
-        bounds = tuple(accumulate(row.entry.weight for row in leaders))
-        return cls(tuple(rows), tuple(probes), leaders, bounds)
+    def of(cls, rows: Sequence[Row], routing: str = "") -> "Ranking":
+        """Make a ranking of rows in any order."""
+        ordered = sorted(rows, key=_order)
+        groups = tuple(tuple(group) for _, group in groupby(ordered, key=_merit))
+        return cls(routing, tuple(ordered), groups)
+
+    def is_stale(self, views: Views) -> bool:
+        """Tell whether a candidate's expected delivery has moved since."""
+        return any(views(row.entry.channel).quality != row.quality for row in self.rows)
 
 
-def rank(entries: Sequence[Entry], routing: RoutingPolicy, view: Callable[[str], View]) -> Ranking:
-    """Put candidates in order: by health, then by what the policy prefers."""
+@dataclass(slots=True)
+class Shown:
+    """A decision, and what it says of whom: it is made anew when that has changed."""
+
+    key: tuple[str, str]
+    views: tuple[View, ...]
+    waits: tuple[int, ...]
+    decision: Decision
+
+
+def rank(
+    entries: Sequence[Entry], routing: RoutingPolicy, views: Views, rule: Rule | None = None
+) -> Ranking:
+    """Put candidates in the order that the policy, or a rule in its place, prefers them."""
+    if rule is not None and rule.routing is not None:
+        routing = rule.routing
+    shares = rule.shares if rule is not None else {}
     cheapest = min((entry.price for entry in entries if entry.price > 0), default=0.0)
-    rows = sorted(
-        (_ranked(entry, routing, view(entry.channel), cheapest) for entry in entries),
-        key=lambda row: (row.rank, row.entry.price, row.entry.channel),
-    )
-    ill = (Tier.PROBING, Tier.DEGRADED)
-    probes = [row for row in rows if row.tier in ill and row.merit <= rows[0].merit]
-    return Ranking.of(rows, [row for row in probes if row is not rows[0]])
+    rows = []
+    for entry in entries:
+        quality = views(entry.channel).quality
+        score, merit = _merit_of(entry, routing, quality, cheapest)
+        weight = entry.weight
+        if shares:
+            weight = shares.get(entry.channel, 0)
+            merit = (0.0,) if weight else (1.0, *merit)
+            weight = weight or entry.weight
+        rows.append(Row(entry, merit, score, weight, quality))
+    name = f"{routing.value}, rule {rule.name}" if rule is not None else routing.value
+    return Ranking.of(rows, name)
 
 
-def _ranked(entry: Entry, routing: RoutingPolicy, view: View, cheapest: float) -> Ranked:
-    is_full = view.is_paused or view.backlog > entry.room
-    tier = Tier.FULL if is_full and view.state is State.HEALTHY else _TIER_OF[view.state]
-    score, merit = _merit(entry, routing, view.quality, cheapest)
-    return Ranked(entry, tier, (tier, *merit), merit, score, view, is_full)
-
-
-def _merit(
+def _merit_of(
     entry: Entry, routing: RoutingPolicy, quality: float, cheapest: float
-) -> tuple[float, Rank]:
-    """Give the score that is shown, and what is compared, smaller being better.
+) -> tuple[float, Merit]:
+    """Give the score that is shown, and what is compared.
 
     Quality counts in tenths where it decides between equals: a finer comparison would move all of
     the traffic for a difference that is noise.
@@ -119,10 +148,9 @@ def _merit(
             return quality, (entry.priority, tenths)
 
 
-def _note(entry: Entry, view: View, *, is_full: bool) -> str:
-    parts = [f"priority {entry.priority}", f"price {entry.price:g}", f"quality {view.quality:g}"]
-    if is_full:
-        parts.append("paused" if view.is_paused else f"backlog {view.backlog}")
-    if view.note:
-        parts.append(view.note)
-    return ", ".join(parts)
+def _merit(row: Row) -> Merit:
+    return row.merit
+
+
+def _order(row: Row) -> tuple[Merit, float, str]:
+    return row.merit, row.entry.price, row.entry.channel

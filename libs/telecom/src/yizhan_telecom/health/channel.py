@@ -31,6 +31,7 @@ class ChannelHealth:
         self._has_sent = False
         self.is_changed = False
         """Whether a view has changed since the owner last looked."""
+        self.is_quality_changed = False
 
     def reported(self, report: ChannelReported, now: float) -> list[Transition]:
         """Take an adapter's report."""
@@ -183,6 +184,7 @@ class ChannelHealth:
         rates = _rates(self.whole, now, prior, rules.prior_weight)
         whole = self._view_of(self.whole, self._whole_view, rates, backlog, now)
         if whole != self._whole_view:
+            self._note_quality(self._whole_view, whole)
             self._whole_view, self.is_changed = whole, True
             countries = list(self.countries)
         for country in countries:
@@ -198,7 +200,11 @@ class ChannelHealth:
             self._views.pop(country, None)
         else:
             self._views[country] = after
+        self._note_quality(before, after)
         self.is_changed = self.is_changed or after != before
+
+    def _note_quality(self, before: View, after: View) -> None:
+        self.is_quality_changed = self.is_quality_changed or before.quality != after.quality
 
     def _view_of(
         self, circuit: Circuit, before: View, rates: Rates, backlog: int, now: float

@@ -23,7 +23,9 @@ class Health:
         self._rules = rules
         self._channels: dict[str, ChannelHealth] = {}
         self.version = 0
-        """Changes whenever a view has changed: what was ranked before is then out of date."""
+        """Changes whenever a view has changed."""
+        self.quality_version = 0
+        """Changes whenever an expected delivery has: what was ranked before may be out of date."""
 
     def keep(self, channels: Iterable[str], now: float) -> None:
         """Know these channels and no others."""
@@ -32,6 +34,7 @@ class Health:
             name: known.get(name) or ChannelHealth(name, self._rules, now) for name in channels
         }
         self.version += 1
+        self.quality_version += 1
 
     def channel_reported(self, report: ChannelReported, now: float) -> list[Transition]:
         """Take an adapter's report; give the changes of state that it caused."""
@@ -122,4 +125,7 @@ class Health:
         if channel.is_changed:
             channel.is_changed = False
             self.version += 1
+        if channel.is_quality_changed:
+            channel.is_quality_changed = False
+            self.quality_version += 1
         return transitions

@@ -1,0 +1,154 @@
+"""Chooses by table and health: keeps rankings while they stay, and knows how full channels are."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from yizhan_contracts.events import Candidate, RoutingPolicy
+from yizhan_telecom.choice.choosing import Choice, IsProbeDue, choose
+from yizhan_telecom.choice.facts import Facts, Why
+from yizhan_telecom.choice.loads import Loads
+from yizhan_telecom.choice.ranking import (
+    FULL_AFTER_S,
+    TIER_OF,
+    Merit,
+    Ranking,
+    Row,
+    Tier,
+    rank,
+)
+from yizhan_telecom.choice.rules import Rule
+from yizhan_telecom.choice.table import Entry, Table
+from yizhan_telecom.health import Health, View
+
+_Key = tuple[str, str, RoutingPolicy, bool, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One candidate, and what is known of it now."""
+
+    row: Row
+    view: View
+    wait_s: float
+    is_tried: bool
+
+    @property
+    def entry(self) -> Entry:
+        return self.row.entry
+
+    @property
+    def is_full(self) -> bool:
+        return self.view.is_paused or self.wait_s > FULL_AFTER_S
+
+    def candidate(self) -> Candidate:
+        return self.row.candidate(self.view, self.wait_s, is_tried=self.is_tried)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A choice, and every channel of the table: a candidate, or why it is none."""
+
+    choice: Choice
+    routing: str
+    candidates: tuple[Explained, ...]
+    """In the order in which they would be taken, those that were tried last."""
+    excluded: dict[str, str]
+
+
+class Chooser:
+    """Chooses by table and health. One for each process: it knows what it has planned."""
+
+    def __init__(self, table: Table, health: Health) -> None:
+        self._table = table
+        self._health = health
+        self._loads = Loads()
+        self._rankings: dict[_Key, tuple[int, Ranking]] = {}
+
+    @property
+    def table(self) -> Table:
+        return self._table
+
+    def use(self, table: Table) -> None:
+        """Choose from another table from now on."""
+        self._table = table
+        self._rankings.clear()
+
+    def choose(self, facts: Facts, now: float, tried: Collection[str] = ()) -> Choice:
+        """Choose for one attempt, and note what was chosen. ``now`` is health's clock."""
+        health, country = self._health, facts.country
+
+        def is_probe_due(channel: str, draw: float) -> bool:
+            return health.is_probe_due(channel, country, now, draw)
+
+        chosen = self._choose(facts, now, tried, is_probe_due)
+        if chosen.row is not None:
+            self._loads.planned(chosen.row.entry, now)
+            if chosen.why is Why.PROBE:
+                health.probed(chosen.row.entry.channel, country, now)
+        return chosen
+
+    def look(self, facts: Facts, now: float, tried: Collection[str] = ()) -> Choice:
+        """Say what would be chosen, probes aside; nothing is noted."""
+        return self._choose(facts, now, tried, None)
+
+    def explain(self, facts: Facts, now: float, tried: Collection[str] = ()) -> Explanation:
+        """Say what would be chosen, and of every channel what speaks for or against it."""
+        ranking, choice = self.ranking(facts), self.look(facts, now, tried)
+        excluded = self._table.why_not(facts.country, is_test=facts.is_test)
+        found = []
+        for row in ranking.rows:
+            entry = row.entry
+            if refusal := entry.refusal(facts):
+                excluded[entry.channel] = refusal
+                continue
+            view = self._health.view(entry.channel, facts.country)
+            wait_s = self._loads.wait_s(entry, view, now)
+            found.append(Explained(row, view, wait_s, entry.channel in tried))
+        return Explanation(choice, ranking.routing, tuple(sorted(found, key=_place)), excluded)
+
+    def ranking(self, facts: Facts) -> Ranking:
+        """Give the ranking that a message is chosen from."""
+        table, country = self._table, facts.country
+        rule = table.rules.rule_for(facts)
+        network = table.network(country, facts.network)
+        key = (country, network, facts.routing, facts.is_test, rule.name if rule else "")
+        version = self._health.quality_version
+        known = self._rankings.get(key)
+        if known is not None:
+            if known[0] == version:
+                return known[1]
+            if not known[1].is_stale(lambda channel: self._health.view(channel, country)):
+                self._rankings[key] = version, known[1]
+                return known[1]
+        ranking = self._ranked(facts, network, rule)
+        self._rankings[key] = version, ranking
+        return ranking
+
+    def _ranked(self, facts: Facts, network: str, rule: Rule | None) -> Ranking:
+        country = facts.country
+        entries = self._table.entries(country, network, is_test=facts.is_test)
+        ranking = rank(
+            entries, facts.routing, lambda channel: self._health.view(channel, country), rule
+        )
+        ranking.excluded = self._table.excluded_in(country, is_test=facts.is_test)
+        ranking.table_version = self._table.version
+        return ranking
+
+    def _choose(
+        self, facts: Facts, now: float, tried: Collection[str], is_probe_due: IsProbeDue | None
+    ) -> Choice:
+        view, wait_s, country = self._health.view, self._loads.wait_s, facts.country
+        return choose(
+            self.ranking(facts),
+            facts,
+            lambda channel: view(channel, country),
+            lambda entry, of: wait_s(entry, of, now),
+            tried,
+            is_probe_due,
+        )
+
+
+def _place(explained: Explained) -> tuple[bool, int, bool, Merit]:
+    tier = TIER_OF[explained.view.state]
+    is_full = tier == Tier.HEALTHY and explained.is_full
+    return explained.is_tried, tier, is_full, explained.row.merit
