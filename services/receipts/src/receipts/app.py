@@ -78,7 +78,11 @@ def _add_ledger(
     )
     service.needs((topics.MESSAGE_SETTLED, topics.REROUTE_REQUESTED, topics.VOICE_REQUESTED))
     service.needs((topics.DELIVERY_REPORTED,))
-    service.consume_batches(handlers.LEDGER_GROUP, handlers.ledger_routes(ledger, catching_up))
+    service.consume_batches(
+        handlers.LEDGER_GROUP,
+        handlers.ledger_routes(ledger, catching_up),
+        max_records=settings.receipts_batch_records,
+    )
     service.background("sweep", sweeper.run)
     service.background("full sweep", full_sweep.run)
     service.background("delivery reports", DeliveryReporter(deliveries, publisher, clock).run)

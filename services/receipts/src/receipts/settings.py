@@ -16,6 +16,9 @@ class ReceiptsSettings(RuntimeSettings):
     receipts_endpoints_file: Path | None = None
     """Where accounts want their receipts (YAML). None: nobody is pushed to."""
 
+    receipts_batch_records: int = Field(default=2000, ge=1, le=10_000)
+    """Records that are stored and followed up together, at most: four of them make a message."""
+
     receipts_submit_timeout_s: float = Field(default=10.0, gt=0, le=120)
     """The longest submit timeout in the channel table: the last deadline counts from after it."""
     receipts_settle_margin_s: float = Field(default=10.0, ge=10.0)
