@@ -16,9 +16,9 @@ from carrier_adapter.carriers.base import (
     Submission,
 )
 from carrier_adapter.domain.breaker import State
-from carrier_adapter.sending.gathering import Gathering
 from yizhan_contracts.events import ChannelReported, Lane
 from yizhan_contracts.reasons import Reason
+from yizhan_runtime.gathering import Gathering
 
 from .fakes import FakeCarrier, FakeClock, settle
 from .world import TIMEOUT_S, World, configured, plan

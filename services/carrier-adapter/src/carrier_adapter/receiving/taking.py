@@ -7,10 +7,10 @@ from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.ports import EventPublisher
 from carrier_adapter.receiving.normalise import BadReceiptError, normalise, read
 from carrier_adapter.receiving.remembered import RememberedIds
-from carrier_adapter.sending.gathering import Gathering
 from yizhan_contracts.events import ChannelConfigured, ReceiptReceived
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Fatal, Retryable
+from yizhan_runtime.gathering import Gathering
 
 Problem = dict[str, Any]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from carrier_adapter.domain.claims import Claim
 from carrier_adapter.receiving.remembered import RememberedIds
 from carrier_adapter.sending.facts import FactWriter
-from carrier_adapter.sending.gathering import Gathering
 from carrier_adapter.sending.inquiry import Directory, Inquiry
+from yizhan_runtime.gathering import Gathering
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from carrier_adapter.sending.closing import Closing
 from carrier_adapter.sending.desk import Desk
 from carrier_adapter.sending.facts import FactWriter
 from carrier_adapter.sending.flight import Flight, Intent
-from carrier_adapter.sending.gathering import Gathering
 from carrier_adapter.sending.inquiry import Directory, Inquiry
 from yizhan_contracts.events import NO_CHANNEL, AttemptPlanned
 from yizhan_runtime.clock import Clock
+from yizhan_runtime.gathering import Gathering
 from yizhan_runtime.window import OpenRecord
 
 Opened = OpenRecord[AttemptPlanned]
