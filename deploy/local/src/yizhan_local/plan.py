@@ -8,7 +8,7 @@ from string import Template
 
 from yizhan_local.errors import StackError
 from yizhan_local.process import free_port
-from yizhan_local.services import INTERNAL_TOKEN, PROGRAMS, REFERENCES, Programs, Service
+from yizhan_local.services import DRAWN, PROGRAMS, REFERENCES, Programs, Service
 
 Settings = Mapping[str, str]
 
@@ -144,5 +144,5 @@ def _inherited() -> dict[str, str]:
     return {
         key: value
         for key, value in os.environ.items()
-        if key.startswith("YIZHAN_") and not key.startswith((REFERENCES, INTERNAL_TOKEN))
+        if key.startswith("YIZHAN_") and not key.startswith((REFERENCES, *DRAWN))
     }

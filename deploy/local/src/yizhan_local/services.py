@@ -14,6 +14,12 @@ REFERENCES = "YIZHAN_SECRET_"
 INTERNAL_TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
 """What services show each other, and operators show ingest."""
 
+VAULT_KEYS = "YIZHAN_INGEST_VAULT_KEYS"
+"""What seals the secrets of API keys."""
+
+DRAWN = (INTERNAL_TOKEN, VAULT_KEYS)
+"""Secrets that no file refers to."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -82,7 +88,7 @@ PROGRAMS = Programs(
             "ingest",
             "ingest",
             {"YIZHAN_INGEST_ACCOUNTS_FILE": "${config}/accounts.yaml"},
-            secrets=(INTERNAL_TOKEN,),
+            secrets=DRAWN,
         ),
     ),
     provision=("yizhan_cli", "topics", "apply"),

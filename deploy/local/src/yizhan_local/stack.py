@@ -27,7 +27,7 @@ from yizhan_local.files import write_atomically
 from yizhan_local.plan import Plan, Settings
 from yizhan_local.readiness import is_ready, wait_ready
 from yizhan_local.servers import Servers, choose_servers
-from yizhan_local.services import INTERNAL_TOKEN, PROGRAMS, Programs
+from yizhan_local.services import DRAWN, PROGRAMS, Programs
 from yizhan_local.supervised import STOP_TIMEOUT_S, Supervised
 
 READY_TIMEOUT_S = 90.0
@@ -263,7 +263,7 @@ class Stack:
         """Render the configuration and return the secrets it refers to."""
         placeholders = {"SIMULATORS_URL": self.simulators_url, **self.account.placeholders()}
         text = render(self.config_dir, self.plan.config, placeholders)
-        names = [*secret_names(text), INTERNAL_TOKEN]
+        names = [*secret_names(text), *DRAWN]
         return load_secrets(self.work_dir / "secrets.json", names, os.environ)
 
     def _provision(self, common: Settings) -> None:

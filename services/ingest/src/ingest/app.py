@@ -5,15 +5,20 @@ from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 
+from ingest.accounts.feed import Feed
 from ingest.accounts.snapshot import Snapshot
 from ingest.accounts.store import AccountStore
 from ingest.adapters.catalogue_file import FileCatalogue, load_catalogue
 from ingest.adapters.mongo import MongoInputs, MongoMarks
+from ingest.adapters.mongo_keys import KEYS, MongoKeys
 from ingest.events.service import TakeShipmentEvents
 from ingest.handlers import ShipmentHandler
+from ingest.keys.api import make_router
 from ingest.keys.callers import Authenticator
 from ingest.keys.domain import KeyTable
 from ingest.keys.seeds import seeded
+from ingest.keys.service import ManageKeys, apply_seeds
+from ingest.keys.vault import Vault
 from ingest.metrics import IngestMetrics
 from ingest.ports import Catalogue, Inputs
 from ingest.requests.api import Api
@@ -25,6 +30,7 @@ from yizhan_contracts.topics import MESSAGE_ACCEPTED, SHIPMENT_ANSWERED
 from yizhan_contracts.topics import Service as Name
 from yizhan_runtime.aside import SetAside
 from yizhan_runtime.clock import Clock, SystemClock
+from yizhan_runtime.errors import Misconfigured
 from yizhan_runtime.service import Service
 
 
@@ -97,13 +103,31 @@ def _add_api(
         metrics=metrics,
         limits=limits,
     )
-    keys = KeyTable(seeded(seed.accounts(), service.clock.now()))
+    keys = _add_keys(service, settings, seed)
     operator = settings.internal_token.get_secret_value()
     authenticator = Authenticator(keys, catalogue, service.clock, operator)
     api = Api(authenticator, requests, metrics, service.clock, settings.ingest_body_bytes)
     api.mount(service.http)
     service.background("requests", requests.collector.run)
     service.background("done notes", requests.notes.run)
+
+
+def _add_keys(service: Service, settings: IngestSettings, catalogue: FileCatalogue) -> KeyTable:
+    vault, table = Vault(settings.vault_materials), KeyTable()
+    seeds = seeded(catalogue.accounts(), service.clock.now())
+    if not vault.can_seal and any(secret.clear for key in seeds for secret in key.secrets):
+        raise Misconfigured("The accounts file holds secrets: set YIZHAN_INGEST_VAULT_KEYS")
+    store = MongoKeys(service.mongo(), vault, service.clock)
+    feed = Feed(
+        service.mongo(), KEYS, lambda document: table.put(store.read(document)), service.clock
+    )
+    service.on_start(store.ensure_indexes)
+    service.on_start(lambda: apply_seeds(store, seeds))
+    service.on_start(feed.load)
+    service.background("keys", feed.run)
+    manage = ManageKeys(store, table, service.clock, can_seal=vault.can_seal)
+    service.http.include_router(make_router(manage))
+    return table
 
 
 def _add_events(

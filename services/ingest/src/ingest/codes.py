@@ -55,6 +55,13 @@ class Code(StrEnum):
     TIMESTAMP_EXPIRED = "timestamp-expired"
     SCOPE_MISSING = "scope-missing"
     OPERATOR_ONLY = "operator-only"
+    TEST_KEY = "test-key"
+    KEY_NOT_FOUND = "key-not-found"
+    KEYS_EXHAUSTED = "keys-exhausted"
+    SECRET_STAYS = "secret-stays"  # noqa: S105 - no secret
+    CHANGED_MEANWHILE = "changed-meanwhile"
+    REQUEST_REPLAYED = "request-replayed"
+    VAULT_MISSING = "vault-missing"
     JSON_MALFORMED = "json-malformed"
     FIELD_INVALID = "field-invalid"
     BODY_TOO_LARGE = "body-too-large"
@@ -110,6 +117,13 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.TIMESTAMP_EXPIRED: "Set the clock; sign each request anew, with the present time.",
     Code.SCOPE_MISSING: "Use a key that has the scope that this route needs.",
     Code.OPERATOR_ONLY: "This is for the operators of the service: ask them.",
+    Code.TEST_KEY: "A test key makes test keys only: use a live one.",
+    Code.KEY_NOT_FOUND: "This account has no such live key: see GET /v1/keys.",
+    Code.KEYS_EXHAUSTED: "Revoke a key that is not used any more.",
+    Code.SECRET_STAYS: "No such secret, or the last one: rotate first, or revoke the key.",
+    Code.CHANGED_MEANWHILE: "Somebody else changed it just now: look at it, and ask again.",
+    Code.REQUEST_REPLAYED: "This signed request was done before: sign a new one for another.",
+    Code.VAULT_MISSING: "The operators must set YIZHAN_INGEST_VAULT_KEYS before this works.",
     Code.JSON_MALFORMED: "Send one JSON object in UTF-8.",
     Code.FIELD_INVALID: "Correct the field that is named.",
     Code.BODY_TOO_LARGE: "Send a smaller body: one message is far below the limit.",

@@ -16,6 +16,10 @@ class IngestSettings(RuntimeSettings):
     internal_token: SecretStr = SecretStr("")
     """The operators' bearer token, and what services show each other. Empty: nobody is one."""
 
+    ingest_vault_keys: SecretStr = SecretStr("")
+    """What seals the secrets of API keys and signs tokens: texts of 16 characters or more,
+    comma-separated. The first one is used; those after it still open what they sealed."""
+
     ingest_batch_records: int = Field(default=500, ge=1, le=5000)
     """Shipment events that are judged, stored and published together, at most."""
 
@@ -31,3 +35,9 @@ class IngestSettings(RuntimeSettings):
     ingest_inputs_kept_h: int = Field(default=11 * 24, ge=8 * 24)
     """How long an input is remembered: the longest validity, 3 days, plus 7; and longer than
     ``shipment.updated`` is kept, or a re-read topic would send again."""
+
+    @property
+    def vault_materials(self) -> list[str]:
+        """The key material, the one in use first."""
+        texts = self.ingest_vault_keys.get_secret_value().split(",")
+        return [text.strip() for text in texts if text.strip()]

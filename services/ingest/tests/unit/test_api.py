@@ -533,7 +533,7 @@ async def test_the_openapi_document_is_true(world: World) -> None:
     assert set(send["responses"]) == {
         *("202", "400", "401", "403", "409", "413", "415", "422", "500", "503")
     }
-    assert send["security"] == [{"key": []}]
+    assert send["security"] == [{"signature": []}, {"key": []}]
     assert "key" in document["components"]["securitySchemes"]
     assert send["parameters"][0]["name"] == "Idempotency-Key"
     show = document["paths"]["/v1/messages/{message_id}"]["get"]

@@ -8,10 +8,11 @@ from ingest.requests.problems import MEDIA_TYPE
 from ingest.requests.wire import Problem, SendRequest
 
 _REF = "#/components/schemas/{model}"
-_SECURITY: dict[str, Any] = {"security": [{"key": []}]}
+SECURED: dict[str, Any] = {"security": [{"signature": []}, {"key": []}]}
+"""What a route that asks for a caller declares."""
 
 SEND: dict[str, Any] = {
-    **_SECURITY,
+    **SECURED,
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": _REF.format(model="SendRequest")}}},
@@ -26,14 +27,14 @@ SEND: dict[str, Any] = {
         }
     ],
 }
-SHOW = _SECURITY
+SHOW = SECURED
 
 _PROBLEMS = {
     400: "The body is no JSON object, or the Idempotency-Key is none.",
     401: "The key is unknown, or its secret is wrong.",
     403: "The key or the account may not do this.",
-    404: "There is no such message.",
-    409: "The first request with this key is under way: repeat a little later.",
+    404: "There is no such thing, or it is not this account's.",
+    409: "It is under way, or was done, or was changed meanwhile: the code says which.",
     413: "The body is too large.",
     415: "The body is announced as something else than JSON.",
     422: "A field, variable, template or number is not accepted; or the key was used before.",
@@ -75,11 +76,17 @@ def complete(app: FastAPI) -> None:
         # FastAPI declares it for every parameter; a text in a path cannot be wrong in its way.
         document["paths"]["/v1/messages/{message_id}"]["get"]["responses"].pop("422", None)
         components["securitySchemes"] = {
+            "signature": {
+                "type": "http",
+                "scheme": "YIZHAN-HMAC-SHA256",
+                "description": "key=<key>, timestamp=<unix seconds>, signature=<hex>; "
+                "see docs/signing.md",
+            },
             "key": {
                 "type": "http",
                 "scheme": "bearer",
                 "bearerFormat": "<key>.<secret>",
-            }
+            },
         }
         return document
 
