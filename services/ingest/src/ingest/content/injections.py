@@ -34,14 +34,15 @@ _COUNTRIES = (
     "|th|tj|tk|tm|tn|to|tr|tt|tv|tw|ua|ug|uk|us|uy|uz|vc|ve|vn|ws|za|zm|zw"
 )
 _LINK = re.compile(
-    r"(?:https?|hxxps?|ftp)\s?:|://|\bwww\."
+    r"(?:https?|hxxps?|ftp)\s?:\s?/|://|\bwww\."
     rf"|[a-z0-9-]\.(?:{_TOP_LEVELS})(?![a-z0-9])"
     rf"|[a-z0-9-]{{3}}\.(?:{_COUNTRIES})(?![a-z0-9.])"
     r"|[a-z0-9-]\.xn--|(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])",
     re.IGNORECASE | re.ASCII,
 )
 _DOTS = str.maketrans("。．｡", "...")
-_MAYBE_LINK = re.compile(r"[.:。．｡：]")
+_MAYBE_LINK = re.compile(r"[.。．｡]\s?[a-z0-9ａ-ｚＡ-Ｚ０-９]|[:：]\s?[/／]", re.IGNORECASE)
+"""What every link has. A tenth of the cost of looking for one, and most texts have none."""
 
 _GAP = r"[ ().-]{0,2}"
 _PHONE = re.compile(
