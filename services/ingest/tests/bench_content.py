@@ -52,7 +52,7 @@ def per_text_us(texts: list[str], run: object) -> float:
 
 def main() -> None:
     """Measure and print."""
-    draw = random.Random(4)  # noqa: S311 - a figure that can be repeated
+    draw = random.Random(4)
     words = draw_words(draw)
     texts = [draw_text(draw, words) for _ in range(TEXTS)]
     begun = time.perf_counter()

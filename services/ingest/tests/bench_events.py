@@ -20,6 +20,7 @@ from services.ingest.tests.unit.making import raw
 from ingest import numbers
 from ingest.adapters.catalogue_file import load_catalogue
 from ingest.adapters.mongo import _document_of, _input_of
+from ingest.content.files import WordFiles
 from ingest.events.judging import open_case
 from ingest.events.parsing import ShipmentEvent, read
 from ingest.events.service import Arrival, TakeShipmentEvents
@@ -74,6 +75,7 @@ def in_batches(arrivals: Sequence[Arrival]) -> tuple[TakeShipmentEvents, list[Ev
         FakeInputs(),
         FakeMarks(),
         publisher,
+        WordFiles(ACCOUNTS.parent / "words"),
         clock=FakeClock(),
         random_bits=lambda bits: int.from_bytes(os.urandom(bits // 8)),
         metrics=IngestMetrics(CollectorRegistry()),

@@ -58,7 +58,16 @@ def render(source: Path, target: Path, placeholders: Mapping[str, str]) -> str:
     rendered = [Template(file.read_text()).safe_substitute(placeholders) for file in files]
     for file, text in zip(files, rendered, strict=True):
         write_atomically(target / file.name, text)
+    _link_words(source, target)
     return "\n".join(rendered)
+
+
+def _link_words(source: Path, target: Path) -> None:
+    """Let ingest see the word lists where they are edited: it reads them again when they change."""
+    words, link = (source / "words").absolute(), target / "words"
+    if words.is_dir():
+        link.unlink(missing_ok=True)
+        link.symlink_to(words, target_is_directory=True)
 
 
 def secret_names(text: str) -> list[str]:

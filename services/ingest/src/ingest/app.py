@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
@@ -11,6 +12,7 @@ from ingest.accounts.store import AccountStore
 from ingest.adapters.catalogue_file import FileCatalogue, load_catalogue
 from ingest.adapters.mongo import MongoInputs, MongoMarks
 from ingest.adapters.mongo_keys import KEYS, MongoKeys
+from ingest.content.files import WordFiles
 from ingest.events.service import TakeShipmentEvents
 from ingest.handlers import ShipmentHandler
 from ingest.keys.api import make_router
@@ -20,7 +22,7 @@ from ingest.keys.seeds import seeded
 from ingest.keys.service import ManageKeys, apply_seeds
 from ingest.keys.vault import Vault
 from ingest.metrics import IngestMetrics
-from ingest.ports import Catalogue, Inputs
+from ingest.ports import Catalogue, Content, Inputs
 from ingest.requests.api import Api
 from ingest.requests.service import AcceptRequests, Limits
 from ingest.retention import forget_old_inputs
@@ -44,6 +46,19 @@ class Role(StrEnum):
 ALL = frozenset(Role)
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What both doors are made of."""
+
+    service: Service
+    settings: IngestSettings
+    catalogue: Catalogue
+    content: Content
+    inputs: Inputs
+    metrics: IngestMetrics
+    random_bits: RandomBits
+
+
 def build(
     settings: IngestSettings | None = None,
     *,
@@ -60,10 +75,13 @@ def build(
     metrics = IngestMetrics(service.registry)
     inputs = MongoInputs(service.mongo())
     service.on_start(inputs.ensure_indexes)
+    content = WordFiles(settings.words_dir)
+    service.background("word lists", lambda: content.follow(service.clock))
+    shared = _Shared(service, settings, catalogue, content, inputs, metrics, random_bits)
     if Role.API in roles:
-        _add_api(service, settings, catalogue, seed, inputs, metrics, random_bits)
+        _add_api(shared, seed)
     if Role.EVENTS in roles:
-        _add_events(service, settings, catalogue, inputs, metrics, random_bits)
+        _add_events(shared)
     kept = timedelta(hours=settings.ingest_inputs_kept_h)
     service.background("retention", lambda: forget_old_inputs(inputs, service.clock, kept))
     return service
@@ -81,32 +99,26 @@ def _add_accounts(service: Service, seed: FileCatalogue) -> Snapshot:
     return snapshot
 
 
-def _add_api(
-    service: Service,
-    settings: IngestSettings,
-    catalogue: Catalogue,
-    seed: FileCatalogue,
-    inputs: Inputs,
-    metrics: IngestMetrics,
-    random_bits: RandomBits,
-) -> None:
+def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
+    service, settings = shared.service, shared.settings
     limits = Limits(
         settings.ingest_request_timeout_s,
         settings.ingest_round_requests,
         settings.ingest_waiting_requests,
     )
     requests = AcceptRequests(
-        inputs,
+        shared.inputs,
         service.publisher,
+        shared.content,
         clock=service.clock,
-        random_bits=random_bits,
-        metrics=metrics,
+        random_bits=shared.random_bits,
+        metrics=shared.metrics,
         limits=limits,
     )
     keys = _add_keys(service, settings, seed)
     operator = settings.internal_token.get_secret_value()
-    authenticator = Authenticator(keys, catalogue, service.clock, operator)
-    api = Api(authenticator, requests, metrics, service.clock, settings.ingest_body_bytes)
+    authenticator = Authenticator(keys, shared.catalogue, service.clock, operator)
+    api = Api(authenticator, requests, shared.metrics, service.clock, settings.ingest_body_bytes)
     api.mount(service.http)
     service.background("requests", requests.collector.run)
     service.background("done notes", requests.notes.run)
@@ -130,26 +142,21 @@ def _add_keys(service: Service, settings: IngestSettings, catalogue: FileCatalog
     return table
 
 
-def _add_events(
-    service: Service,
-    settings: IngestSettings,
-    catalogue: Catalogue,
-    inputs: Inputs,
-    metrics: IngestMetrics,
-    random_bits: RandomBits,
-) -> None:
+def _add_events(shared: _Shared) -> None:
+    service = shared.service
     service.needs([SHIPMENT_ANSWERED])
     marks = MongoMarks(service.mongo())
     service.on_start(marks.ensure_indexes)
     use_case = TakeShipmentEvents(
-        catalogue,
-        inputs,
+        shared.catalogue,
+        shared.inputs,
         marks,
         service.publisher,
+        shared.content,
         clock=service.clock,
-        random_bits=random_bits,
-        metrics=metrics,
+        random_bits=shared.random_bits,
+        metrics=shared.metrics,
     )
     set_aside = SetAside(Name.INGEST, service.publisher, service.clock)
     route = ShipmentHandler(use_case, set_aside).route()
-    service.consume_batches(Name.INGEST, [route], max_records=settings.ingest_batch_records)
+    service.consume_batches(Name.INGEST, [route], max_records=shared.settings.ingest_batch_records)

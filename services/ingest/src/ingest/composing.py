@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from ingest import rendering
 from ingest.catalogue import Account
 from ingest.codes import Code, Refusal
+from ingest.content.checking import ContentRules, Rendered
 from ingest.numbers import Number
 from ingest.templates.model import Template
 from yizhan_contracts.events import Lane, MessageAccepted, Origin, TemplateUse, VoicePolicy
@@ -61,6 +62,13 @@ def check_values(template: Template, values: Mapping[str, str]) -> tuple[Refusal
         if wrong is not None:
             refusals.append(wrong)
     return tuple(refusals)
+
+
+def check_content(rules: ContentRules, draft: Draft, text: str) -> tuple[Refusal, ...]:
+    """Find what a rendered text may not say."""
+    return rules.check(
+        Rendered(draft.account.id, draft.template, draft.language, draft.values, text)
+    )
 
 
 def compose(draft: Draft, message_id: str, now: datetime) -> MessageAccepted:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ingest.catalogue import Account
+from ingest.content.checking import ContentRules
 from yizhan_contracts.events import Event, MessageAccepted
 
 
@@ -13,6 +14,13 @@ class Catalogue(Protocol):
     """Accounts in force. Answers from memory: it is asked for every message."""
 
     def account(self, account_id: str) -> Account | None: ...
+
+
+class Content(Protocol):
+    """The word lists in force. Asked once for each batch: a new list takes the place of all."""
+
+    @property
+    def current(self) -> ContentRules: ...
 
 
 @dataclass(frozen=True, slots=True)

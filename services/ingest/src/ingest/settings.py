@@ -20,6 +20,10 @@ class IngestSettings(RuntimeSettings):
     """What seals the secrets of API keys and signs tokens: texts of 16 characters or more,
     comma-separated. The first one is used; those after it still open what they sealed."""
 
+    ingest_words_dir: Path | None = None
+    """Word lists that texts are checked against. None: the folder ``words`` beside the accounts
+    file; where it is not there, no words are looked for."""
+
     ingest_batch_records: int = Field(default=500, ge=1, le=5000)
     """Shipment events that are judged, stored and published together, at most."""
 
@@ -41,3 +45,8 @@ class IngestSettings(RuntimeSettings):
         """The key material, the one in use first."""
         texts = self.ingest_vault_keys.get_secret_value().split(",")
         return [text.strip() for text in texts if text.strip()]
+
+    @property
+    def words_dir(self) -> Path:
+        """Give the folder of word lists."""
+        return self.ingest_words_dir or self.ingest_accounts_file.parent / "words"

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from ingest.content.checking import ContentRules
 from ingest.ports import Input, Mark
 from yizhan_contracts.events import Event, MessageAccepted, ShipmentAnswered
 from yizhan_runtime.errors import Retryable
@@ -93,6 +94,13 @@ class FakeMarks:
         existing = {mark.mark_id for mark in marks if mark.mark_id in self.stored}
         self.stored.update({m.mark_id: m for m in marks if m.mark_id not in existing})
         return existing
+
+
+class FakeContent:
+    """The word lists that a test puts in force."""
+
+    def __init__(self) -> None:
+        self.current = ContentRules()
 
 
 class FakePublisher:

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from prometheus_client import CollectorRegistry
 from services.ingest.tests.unit.asgi import Reply, call
-from services.ingest.tests.unit.fakes import FakeClock, FakeInputs, FakePublisher
+from services.ingest.tests.unit.fakes import FakeClock, FakeContent, FakeInputs, FakePublisher
 from services.ingest.tests.unit.making import AUTHORIZATION, SECRET, US, catalogue, random_bits
 
 from ingest.codes import Code
+from ingest.content.checking import ContentRules
+from ingest.content.words import WordList
 from ingest.keys.callers import Authenticator
 from ingest.keys.domain import KeyTable
 from ingest.keys.seeds import seeded
@@ -36,11 +38,13 @@ class World:
         self.clock = FakeClock()
         self.inputs = FakeInputs()
         self.publisher = FakePublisher()
+        self.content = FakeContent()
         self.app = FastAPI()
         metrics = IngestMetrics(CollectorRegistry())
         self.requests = AcceptRequests(
             self.inputs,
             self.publisher,
+            self.content,
             clock=self.clock,
             random_bits=random_bits(),
             metrics=metrics,
@@ -230,6 +234,29 @@ async def test_a_mistake_is_named_by_code_and_field(
 ) -> None:
     check_problem(await world.post({**BODY, **changes}), 422, code, field)
     assert world.inputs.stored == {}
+    assert world.publisher.published == []
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "offset"),
+    [
+        ("the casino", Code.CONTENT_SENSITIVE_WORD, 4),
+        ("限时抢购", Code.CONTENT_MARKETING, 0),
+        ("see evil.com", Code.VARIABLE_LINK, 7),
+        ("+44 7700 900123", Code.VARIABLE_PHONE_NUMBER, 0),
+        ("x【某银行】", Code.VARIABLE_SENDER_BRACKET, 1),
+        ("x\u202ey", Code.VARIABLE_DIRECTION_MARK, 1),
+    ],
+)
+async def test_what_may_not_be_said_is_refused_with_rule_and_place(
+    world: World, name: str, code: Code, offset: int
+) -> None:
+    world.content.current = ContentRules(WordList(["casino"]), WordList(["限时抢购"]))
+    reply = await world.post({**BODY, "variables": {**VALUES, "name": name}})
+    assert reply.status == 422
+    (told,) = reply.json()["errors"]
+    assert (told["code"], told["field"], told["offset"]) == (code, "variables.name", offset)
+    assert name not in reply.body.decode()
     assert world.publisher.published == []
 
 

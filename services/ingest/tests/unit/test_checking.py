@@ -1,5 +1,7 @@
 """What a rendered text may say, and where it says what it may not."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from ingest.codes import Code
@@ -19,7 +21,7 @@ def check(
     text: str,
     category: Category = Category.NOTIFICATION,
     account_id: str = "shop",
-    fields: dict[str, object] | None = None,
+    fields: Mapping[str, object] | None = None,
     **values: str,
 ) -> list[tuple[Code, str, int | None]]:
     made = Template.model_validate(

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from services.ingest.tests.unit.fakes import (
     NOON,
     FakeClock,
+    FakeContent,
     FakeInputs,
     FakeMarks,
     FakePublisher,
@@ -15,6 +16,8 @@ from services.ingest.tests.unit.fakes import (
 from services.ingest.tests.unit.making import CA, US, US_OTHER, catalogue, event, random_bits, raws
 
 from ingest.codes import WHAT_TO_DO, Code
+from ingest.content.checking import ContentRules
+from ingest.content.words import WordList
 from ingest.events.parsing import read
 from ingest.events.service import Arrival, TakeShipmentEvents
 from ingest.metrics import IngestMetrics
@@ -30,6 +33,7 @@ class World:
         self.inputs = FakeInputs()
         self.marks = FakeMarks()
         self.publisher = FakePublisher()
+        self.content = FakeContent()
         self.restart()
 
     def restart(self) -> None:
@@ -39,6 +43,7 @@ class World:
             self.inputs,
             self.marks,
             self.publisher,
+            self.content,
             clock=self.clock,
             random_bits=random_bits(),
             metrics=IngestMetrics(CollectorRegistry()),
@@ -140,6 +145,17 @@ async def test_what_notifies_nobody_is_answered_with_its_code(
     assert WHAT_TO_DO[code] in told.detail
     assert world.publisher.messages() == []
     assert world.inputs.stored == {}
+
+
+async def test_what_a_text_may_not_say_is_answered_for_its_recipient_alone(world: World) -> None:
+    world.content.current = ContentRules(sensitive=WordList(["casino"]))
+    good, bad = event(event_id="e-1"), event(event_id="e-2")
+    bad["attributes"] = {"tracking_number": "the casino"}
+    one, other = await world.take(good, bad)
+    assert (one.answer, other.answer) == (Answer.ACCEPTED, Answer.REJECTED)
+    assert other.code == Code.CONTENT_SENSITIVE_WORD
+    assert "character 5 of variables.tracking_number" in other.detail
+    assert len(world.publisher.messages()) == 1
 
 
 @pytest.mark.parametrize("given", [None, b"", b"garbage", b"{}", b"\xff"])

@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from services.ingest.tests.unit.fakes import FakeClock, FakeInputs, FakeMarks, FakePublisher
+from services.ingest.tests.unit.fakes import (
+    FakeClock,
+    FakeContent,
+    FakeInputs,
+    FakeMarks,
+    FakePublisher,
+)
 from services.ingest.tests.unit.making import ACCOUNTS, catalogue, event, random_bits, raws
 
 from ingest.app import ALL, Role, build
@@ -44,6 +50,7 @@ def parts() -> tuple[ShipmentHandler, FakePublisher, KeptAside, CollectorRegistr
         FakeInputs(),
         FakeMarks(),
         publisher,
+        FakeContent(),
         clock=FakeClock(),
         random_bits=random_bits(),
         metrics=IngestMetrics(registry),
@@ -95,6 +102,7 @@ async def test_old_inputs_are_dropped_and_young_ones_stay() -> None:
         inputs,
         FakeMarks(),
         FakePublisher(),
+        FakeContent(),
         clock=clock,
         random_bits=random_bits(),
         metrics=IngestMetrics(CollectorRegistry()),

@@ -29,7 +29,7 @@ class WordFiles:
     def __init__(self, folder: Path) -> None:
         """Load. Raises BadCatalogue: a process does not start with lists that it cannot read."""
         self._folder = folder
-        self._stamp = _stamp(folder)
+        self.looked_at = _stamp(folder)
         self.current = load_rules(folder)
 
     async def follow(self, clock: Clock) -> None:
@@ -37,9 +37,8 @@ class WordFiles:
         while True:
             await clock.sleep(LOOK_EVERY_S)
             stamp = _stamp(self._folder)
-            if stamp == self._stamp:
+            if stamp == self.looked_at:
                 continue
-            self._stamp = stamp
             try:
                 # 10,000 words take 30 ms: not on the loop that answers requests.
                 self.current = await asyncio.to_thread(load_rules, self._folder)
@@ -47,6 +46,7 @@ class WordFiles:
                 log.error("word lists stay as they were", extra={"why": str(error)})  # noqa: TRY400
             else:
                 log.info("word lists are in force", extra={"words": self.current.size})
+            self.looked_at = stamp
 
 
 def load_rules(folder: Path) -> ContentRules:

@@ -12,6 +12,7 @@ from ingest import composing
 from ingest.catalogue import Account, Notify, Rule
 from ingest.codes import Code, Refusal
 from ingest.composing import Draft
+from ingest.content.checking import ContentRules
 from ingest.events import identity, ordering
 from ingest.events.parsing import ShipmentEvent
 from ingest.numbers import Number, check
@@ -104,6 +105,7 @@ class Judge:
     draw_id: DrawId
     known: Mapping[str, Input]
     marks: Mapping[str, Mark]
+    rules: ContentRules
     new_inputs: dict[str, Input] = field(default_factory=dict)
     new_marks: dict[str, Mark] = field(default_factory=dict)
 
@@ -169,6 +171,9 @@ class Judge:
         if wrong:
             return _refused(candidate.index, wrong[0])
         message = composing.compose(draft, self.draw_id(number.e164), self.now)
+        wrong = composing.check_content(self.rules, draft, message.text)
+        if wrong:
+            return _refused(candidate.index, wrong[0])
         self.new_inputs[candidate.input_id] = Input(candidate.input_id, message, self.now)
         if mark_id:
             self._set_mark(mark_id, event, case.digest)

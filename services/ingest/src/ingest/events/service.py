@@ -9,7 +9,7 @@ from ingest.events import answering
 from ingest.events.judging import Case, Judge, Verdict, open_case
 from ingest.events.parsing import ShipmentEvent, Unreadable
 from ingest.metrics import IngestMetrics
-from ingest.ports import Catalogue, Input, Inputs, Mark, Marks, Publisher
+from ingest.ports import Catalogue, Content, Input, Inputs, Mark, Marks, Publisher
 from yizhan_contracts import ids
 from yizhan_contracts.events import MessageAccepted, OriginKind, ShipmentAnswered
 from yizhan_contracts.ids import RandomBits
@@ -51,12 +51,13 @@ class TakeShipmentEvents:
     twice after a crash.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one port each
         self,
         catalogue: Catalogue,
         inputs: Inputs,
         marks: Marks,
         publisher: Publisher,
+        content: Content,
         *,
         clock: Clock,
         random_bits: RandomBits,
@@ -66,6 +67,7 @@ class TakeShipmentEvents:
         self._inputs = inputs
         self._marks = marks
         self._publisher = publisher
+        self._content = content
         self._clock = clock
         self._random_bits = random_bits
         self._metrics = metrics
@@ -121,7 +123,7 @@ class TakeShipmentEvents:
         def draw_id(recipient: str) -> str:
             return ids.new_message_id(recipient, now_ms, self._random_bits)
 
-        judge = Judge(self._catalogue, now, draw_id, known, marks)
+        judge = Judge(self._catalogue, now, draw_id, known, marks, self._content.current)
         return judge, tuple(judge.judge(case) for case in cases)
 
 

@@ -63,6 +63,7 @@ def item_of(refusal: Refusal) -> dict[str, Any]:
         "code": refusal.code,
         "field": refusal.field,
         "what_to_do": refusal.what_to_do,
+        **({} if refusal.offset is None else {"offset": refusal.offset}),
     }
 
 

@@ -20,7 +20,7 @@ from ingest.events.identity import digest
 from ingest.keys.callers import Caller
 from ingest.metrics import IngestMetrics
 from ingest.numbers import check
-from ingest.ports import Input, Inputs, Publisher
+from ingest.ports import Content, Input, Inputs, Publisher
 from ingest.requests.collector import Collector, Full
 from ingest.requests.notes import DoneNotes
 from ingest.requests.wire import SendRequest
@@ -60,6 +60,7 @@ class AcceptRequests:
         self,
         inputs: Inputs,
         publisher: Publisher,
+        content: Content,
         *,
         clock: Clock,
         random_bits: RandomBits,
@@ -68,6 +69,7 @@ class AcceptRequests:
     ) -> None:
         self._inputs = inputs
         self._publisher = publisher
+        self._content = content
         self._clock = clock
         self._random_bits = random_bits
         self._metrics = metrics
@@ -115,6 +117,8 @@ class AcceptRequests:
         now_ms = int(now.timestamp() * 1000)
         message_id = ids.new_message_id(draft.number.e164, now_ms, self._random_bits)
         message = composing.compose(draft, message_id, now)
+        if wrong := composing.check_content(self._content.current, draft, message.text):
+            raise RequestRefused(422, wrong)
         if key is None:
             return Pending(Input(message_id, message, now), is_keyed=False)
         input_id = digest("request", caller.account.id, key)

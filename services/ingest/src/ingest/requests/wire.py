@@ -79,6 +79,8 @@ class ProblemItem(BaseModel):
     field: str
     detail: str
     what_to_do: str
+    offset: int = 0
+    """Where in the field, in characters from 0; only there where one place is wrong."""
 
 
 class Problem(BaseModel):
