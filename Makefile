@@ -9,7 +9,7 @@ PY      = $(VENV)/bin/python
 STAMP   = $(VENV)/.installed
 ARGS   ?=
 
-PACKAGES = libs/contracts libs/runtime libs/telecom \
+PACKAGES = libs/contracts libs/runtime libs/telecom libs/smpp \
            services/ingest services/router services/carrier-adapter services/receipts \
            services/voice-fallback tools/cli tools/simulators tools/demo deploy/local
 
