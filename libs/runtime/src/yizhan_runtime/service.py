@@ -8,6 +8,7 @@ background tasks -> consumers -> ready. Stop: consumers drain and commit -> HTTP
 import asyncio
 import socket
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -163,10 +164,15 @@ class Service:
         intake: Callable[[Sequence[OpenRecord[Any]]], None],
         *,
         on_revoked: Callable[[Collection[OpenRecord[Any]]], None] | None = None,
+        on_held: Callable[[Collection[tuple[str, int]]], None] | None = None,
         look_ahead: int = 500,
         max_span: int = 5_000,
     ) -> WindowConsumer:
-        """Consume topics through a sliding window, and what was parked of them."""
+        """Consume topics through a sliding window, and what was parked of them.
+
+        ``on_held`` is told of all partitions held (topic, number) whenever they change; while the
+        group deals them out anew nobody holds any. With it, they are dealt out topic by topic.
+        """
         context = self._context(group)
         consumer = WindowConsumer(
             context,
@@ -174,12 +180,13 @@ class Service:
             intake,
             self.fail,
             on_revoked=on_revoked,
+            on_held=on_held,
             look_ahead=look_ahead,
             max_span=max_span,
         )
         topics = [topic for route in routes for topic in route.topics]
         subscription = Subscription.of(consumer, group, topics, look_ahead, WINDOW_FETCH_BYTES)
-        self._add(consumer, subscription)
+        self._add(consumer, replace(subscription, is_dealt=on_held is not None))
         self.background(f"commits of {group}", consumer.commit_forever)
         for delay in RETRY_DELAYS_S:
             self._take_back(delay, group, [returning(consumer, route) for route in routes])

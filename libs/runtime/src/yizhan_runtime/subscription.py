@@ -14,6 +14,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -50,6 +52,9 @@ class Subscription:
     on_assigned: Callable[[Collection[TopicPartition]], Awaitable[None]]
     max_records: int
     max_partition_fetch_bytes: int = 1_048_576
+    is_dealt: bool = False
+    """Deal the partitions out topic by topic, so that every member has as many of each. Else they
+    stick to their members, and one may have all of a topic."""
 
     @classmethod
     def of(
@@ -124,7 +129,7 @@ def subscribe(broker: KafkaBroker, settings: RuntimeSettings, subscription: Subs
         parser=_without_headers,
         decoder=_undecoded,
         listener=_Listener(subscription),
-        partition_assignment_strategy=(_assignor(),),
+        partition_assignment_strategy=(_assignor(is_dealt=subscription.is_dealt),),
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=HEARTBEAT_MS,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
@@ -152,11 +157,14 @@ def static_member(settings: RuntimeSettings, subscription: Subscription) -> str 
     return f"{settings.namespace}{subscription.group}-{settings.instance}-{topics:08x}"
 
 
-def _assignor() -> type[StickyPartitionAssignor]:
+def _assignor(*, is_dealt: bool) -> type[AbstractPartitionAssignor]:
     """Give an assignor of one consumer's own: aiokafka keeps what it remembers in the class.
 
     Shared, each consumer of a process would tell its group that it has the partitions of another.
     """
+    dealt: type[AbstractPartitionAssignor] = RoundRobinPartitionAssignor
+    if is_dealt:
+        return dealt
     return type("_OwnStickyAssignor", (StickyPartitionAssignor,), {})
 
 

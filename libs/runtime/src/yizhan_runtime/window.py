@@ -51,7 +51,7 @@ class _Arrivals:
 class WindowConsumer:
     """Hands records to ``intake`` and commits behind whoever finishes them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one hook each
         self,
         context: ConsumerContext,
         routes: Sequence[WindowRoute[Any]],
@@ -59,6 +59,7 @@ class WindowConsumer:
         fail: Callable[[BaseException], None],
         *,
         on_revoked: Callable[[Collection[OpenRecord[Any]]], None] | None = None,
+        on_held: Callable[[Collection[tuple[str, int]]], None] | None = None,
         look_ahead: int = 500,
         max_span: int = 5_000,
     ) -> None:
@@ -67,6 +68,7 @@ class WindowConsumer:
         self.context = context
         self.intake = intake
         self.forget = on_revoked or (lambda _records: None)
+        self._on_held = on_held or (lambda _held: None)
         self._fail = fail
         self._look_ahead = look_ahead
         self._max_span = max_span
@@ -224,10 +226,13 @@ class WindowConsumer:
         self._draining = True
         self.trouble = ""
         self.membership.change(is_member=False)
+        self._on_held(())
         await self._drain([one for tp, one in self._partitions.items() if tp in revoked])
 
-    async def on_assigned(self, _assigned: Collection[TopicPartition]) -> None:
+    async def on_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._draining = self._stopped
+        prefix = self._c.settings.namespace
+        self._on_held([(tp.topic.removeprefix(prefix), tp.partition) for tp in assigned])
         self.membership.change(is_member=True)
         self._c.metrics.rebalances.labels(self._c.group).inc()
 

@@ -24,6 +24,7 @@ HOLD = Policy(max_attempts=3, in_doubt=InDoubtPolicy.HOLD)
     [
         (RESEND, 1, AttemptOutcome.SUBMITTED, Reason.NONE, Succession.NOTHING, False),
         (RESEND, 1, AttemptOutcome.EXPIRED, Reason.VALIDITY_EXPIRED, Succession.NOTHING, True),
+        (RESEND, 1, AttemptOutcome.UNROUTABLE, Reason.CANCELLED, Succession.NOTHING, True),
         (RESEND, 1, AttemptOutcome.UNROUTABLE, Reason.NO_ROUTE, Succession.NOTHING, True),
         (RESEND, 3, AttemptOutcome.RELEASED, Reason.CHANNEL_DOWN, Succession.SAME, False),
         (RESEND, 1, AttemptOutcome.REFUSED, Reason.CARRIER_ERROR, Succession.NEXT, False),

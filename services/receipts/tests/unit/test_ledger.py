@@ -20,6 +20,7 @@ from services.receipts.tests.unit.world import Said, World
 
 from receipts.ledger.facts import Kind
 from yizhan_contracts.events import (
+    AttemptFinished,
     AttemptOutcome,
     CallOutcome,
     Medium,
@@ -37,6 +38,11 @@ DELIVERED = receipt(ReceiptState.DELIVERED)
 EARLY = receipt(ReceiptState.DELIVERED, attempt_id=None)
 FAILED = receipt(ReceiptState.FAILED, reason=Reason.NUMBER_VACANT, carrier_code="UNDELIV")
 REFUSED = finished(AttemptOutcome.REFUSED, reason=Reason.NUMBER_VACANT, carrier_code="11")
+
+
+def cancelled(n: int = 1) -> AttemptFinished:
+    return finished(AttemptOutcome.UNROUTABLE, n, reason=Reason.CANCELLED)
+
 
 IN_PARTS = finished(
     AttemptOutcome.SUBMITTED,
@@ -70,6 +76,24 @@ STORIES: dict[str, tuple[tuple[Said, ...], Status]] = {
     ),
     "a part failed, then both delivered": (
         (ACCEPTED, IN_PARTS, FIRST_PART, FAILED_PART, SECOND_PART),
+        Status.DELIVERED,
+    ),
+    "cancelled": ((ACCEPTED, cancelled()), Status.CANCELLED),
+    "refused, then cancelled": (
+        (ACCEPTED, finished(AttemptOutcome.REFUSED), cancelled(2)),
+        Status.CANCELLED,
+    ),
+    "failed, then cancelled": (
+        (ACCEPTED, SUBMITTED, receipt(ReceiptState.FAILED), cancelled(2)),
+        Status.FAILED,
+    ),
+    "in doubt, then cancelled, then delivered": (
+        (
+            ACCEPTED,
+            finished(AttemptOutcome.IN_DOUBT),
+            cancelled(2),
+            DELIVERED,
+        ),
         Status.DELIVERED,
     ),
     "the second attempt delivers": (
@@ -379,3 +403,12 @@ async def test_a_message_in_parts_costs_one_fact_more_per_part_and_no_more() -> 
     await one.hear(ACCEPTED, SUBMITTED, DELIVERED)
     assert len(one.store.facts) == 2
     assert not any("parts" in fact for fact in one.store.facts.values())
+
+
+async def test_what_is_in_doubt_is_waited_for_though_the_next_attempt_was_cancelled() -> None:
+    world = World()
+    doubt = finished(AttemptOutcome.IN_DOUBT)
+    await world.hear(ACCEPTED, cancelled(2))
+    assert not world.store.settled
+    await world.hear(doubt)
+    assert not world.store.settled

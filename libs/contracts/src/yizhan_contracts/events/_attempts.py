@@ -66,7 +66,7 @@ class AttemptPlanned(Event):
     tried: tuple[ChannelName, ...] = ()
     decision: Decision
     reason: Reason = Reason.NONE
-    """On the channel ``none``: why there is no other."""
+    """On the channel ``none``: why there is no other, or why it is not wanted (cancelled)."""
     planned_at: Utc
 
     @model_validator(mode="after")
@@ -97,6 +97,8 @@ class AttemptOutcome(StrEnum):
     IN_DOUBT = "in-doubt"
     """Sent and not answered, or claimed by somebody who never said what became of it."""
     UNROUTABLE = "unroutable"
+    """Nobody will send it: its claim was taken so that nobody can. The reason says why: no channel
+    is left, or it was held and is to be cancelled."""
     EXPIRED = "expired"
     """Found past its validity, never claimed."""
 

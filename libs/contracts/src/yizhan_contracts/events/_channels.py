@@ -230,13 +230,18 @@ class DeliveryReported(Event):
 
 
 class HoldKind(StrEnum):
-    """What can be stopped."""
+    """What can be stopped: the messages whose field has ``held_id`` as its value."""
 
     ACCOUNT = "account"
+    """``account_id``"""
     TEMPLATE = "template"
+    """``template.template_id``, of every version and language"""
     BATCH = "batch"
+    """``origin.batch_id``"""
     SHIPMENT = "shipment"
+    """``origin.shipment_id``"""
     CHANNEL = "channel"
+    """The channel they are planned for"""
 
 
 class HoldChanged(Event):

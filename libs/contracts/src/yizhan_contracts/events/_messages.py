@@ -79,6 +79,8 @@ class Origin(Part):
     event_id: str = ""
     revision: str = ""
     shipment_id: str = ""
+    batch_id: str = ""
+    """The batch whose row it was, where it came in with one."""
     occurred_at: Utc | None = None
     arrived_at: Utc
     """When Kafka appended the event, or the request came in: latencies count from here."""

@@ -6,7 +6,7 @@ router's own rule for whether an attempt has a successor, so that the two never 
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from receipts.ledger.facts import Accepted
 from receipts.ledger.story import Attempt, Delivery, Failure, State, doubt, no_route
@@ -78,6 +78,9 @@ class Reroute(NamedTuple):
     tried: tuple[str, ...]
 
 
+_EXPIRED: Final = SmsVerdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED)
+_CANCELLED: Final = SmsVerdict(Status.CANCELLED, Reason.CANCELLED)
+
 Action = Settle | Repeat | Call | Reroute
 
 
@@ -137,10 +140,9 @@ def final(state: State) -> Verdict:
     if state.delivery is not None:
         return _delivered(state, state.delivery)
     chain = chain_of(state)
-    if chain.has_ended and not _is_too_late(state, chain):
-        return _failed(state)
-    is_late = chain.has_ended or _is_never_claimed(state, chain)
-    return _by_late_word(state) if is_late else _unknown(state)
+    if chain.has_ended:
+        return _ended(state, chain)
+    return _by_late_word(state) if _is_never_claimed(state, chain) else _unknown(state)
 
 
 def last_deadline(state: State, accepted: Accepted) -> datetime:
@@ -182,25 +184,29 @@ def _is_never_claimed(state: State, chain: Chain) -> bool:
     return attempt is not None and attempt.is_expired and not attempt.is_handed_over
 
 
-def _is_too_late(state: State, chain: Chain) -> bool:
-    """Tell whether the chain ended for want of time, and not of a channel."""
-    attempt = state.attempts.get(chain.n)
-    return attempt is not None and attempt.unroutable is Reason.VALIDITY_EXPIRED
-
-
 def _at_end(state: State, chain: Chain) -> Verdict | None:
-    if not _is_too_late(state, chain):
-        return _failed(state)
-    verdict = _by_late_word(state)
+    verdict = _ended(state, chain)
     # An attempt in doubt may still be delivered: its receipt is waited for.
     return None if verdict.status is Status.UNKNOWN else verdict
 
 
-def _by_late_word(state: State) -> Verdict:
-    """Judge a message whose next attempt was never claimed, because its validity had ended."""
+def _ended(state: State, chain: Chain) -> Verdict:
+    """Judge a message that is given up: for want of time, by its sender's will, or a channel."""
+    attempt = state.attempts.get(chain.n)
+    match attempt and attempt.unroutable:
+        case Reason.CANCELLED:
+            return _by_late_word(state, _CANCELLED)
+        case Reason.VALIDITY_EXPIRED:
+            return _by_late_word(state)
+        case _:
+            return _failed(state)
+
+
+def _by_late_word(state: State, never_made: SmsVerdict = _EXPIRED) -> Verdict:
+    """Judge a message whose next attempt was never claimed: ``never_made`` if none before was."""
     held = [attempt for attempt in state.attempts.values() if attempt.is_handed_over]
     if not held:
-        return _verdict(state, Status.EXPIRED, SmsVerdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED))
+        return _verdict(state, never_made.status, never_made)
     if all(attempt.has_failed_receipt for attempt in held):
         return _failed(state)
     return _unknown(state)

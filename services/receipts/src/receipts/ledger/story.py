@@ -45,7 +45,7 @@ class Attempt(NamedTuple):
     @property
     def is_handed_over(self) -> bool:
         """As far as the ledger knows: a carrier has it, or may have it."""
-        return self.is_submitted or self.is_in_doubt
+        return self.is_submitted or self.is_in_doubt or self.has_failed_receipt
 
 
 class Delivery(NamedTuple):
