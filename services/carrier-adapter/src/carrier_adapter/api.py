@@ -17,6 +17,10 @@ class ChannelView(BaseModel):
     is_bound: bool
     breaker: str
     tps: float | None
+    share: float
+    """Of the rate: the partitions that this process holds, of all."""
+    rate: float | None
+    """Messages a second that may go from here now: the share of ``tps``, less while throttled."""
     window: int | None
     window_free: int
     open_messages: int
@@ -56,6 +60,8 @@ def _view(channel: Channel) -> ChannelView:
         is_bound=channel.is_bound,
         breaker=channel.breaker.state.value,
         tps=config.tps if config else None,
+        share=round(channel.share, 4),
+        rate=round(channel.rate(), 3) if config else None,
         window=config.window if config else None,
         window_free=channel.window_free,
         open_messages=channel.open_messages,

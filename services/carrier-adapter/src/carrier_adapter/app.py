@@ -4,13 +4,14 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 
 from carrier_adapter import api, retention
 from carrier_adapter.adapters.mongo import MongoAttemptStore
 from carrier_adapter.carriers.base import Carrier
 from carrier_adapter.carriers.http_json import HttpJsonCarrier
+from carrier_adapter.domain.sharing import shares
 from carrier_adapter.handlers import planned_routes, planned_topics
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.receiving.remembered import RememberedIds
@@ -131,9 +132,14 @@ class _Adapter:
             planned_routes({*self._channels, NO_CHANNEL}),
             self._intake.take,
             on_revoked=self._intake.forget,
+            on_held=self._share,
             look_ahead=settings.adapter_look_ahead,
             max_span=settings.adapter_max_span,
         )
+
+    def _share(self, held: Collection[tuple[str, int]]) -> None:
+        for name, share in shares(self._channels, held).items():
+            self._channels[name].hold(share)
 
     async def serve_all(self) -> None:
         """Serve every channel that is configured now and has its topics."""

@@ -80,6 +80,12 @@ class AdapterMetrics:
             ["channel"],
             registry=registry,
         )
+        self.rate = Gauge(
+            "yizhan_adapter_rate_messages_per_second",
+            "What this instance may send now: its share of the TPS, less while throttled.",
+            ["channel"],
+            registry=registry,
+        )
         self.receipts = Counter(
             "yizhan_adapter_receipts_total",
             "Receipts taken from carriers, by state.",
@@ -114,11 +120,13 @@ class ChannelMetrics:
         backlog: Callable[[], float],
         window: Callable[[], float],
         bound: Callable[[], float],
+        rate: Callable[[], float],
     ) -> None:
         """Read the gauges when they are asked for."""
         self._all.backlog.labels(self._channel).set_function(backlog)
         self._all.window.labels(self._channel).set_function(window)
         self._all.bound.labels(self._channel).set_function(bound)
+        self._all.rate.labels(self._channel).set_function(rate)
 
     def count(self, outcome: AttemptOutcome, reason: Reason) -> None:
         """Count what became of a claimed attempt."""

@@ -31,6 +31,7 @@ class Breaker:
         self._probe_at = 0.0
         self._probe_pause_s = 0.0
         self._answered_at = float("-inf")
+        self._was_open = False
 
     @property
     def state(self) -> State:
@@ -41,10 +42,15 @@ class Breaker:
         """When the carrier last answered a submit at all."""
         return self._answered_at
 
-    def has_answered(self, now: float) -> None:
-        """Note any answer to a submit, a refusal too: the carrier works."""
+    def has_answered(self, now: float) -> bool:
+        """Note any answer to a submit, a refusal too: the carrier works.
+
+        True when it had been given up before.
+        """
         self._answered_at = now
         self._state = State.CLOSED
+        was_open, self._was_open = self._was_open, False
+        return was_open
 
     def has_failed(self, now: float, since: float | None = None) -> None:
         """Note that the carrier took nothing, or went silent at ``since``."""
@@ -66,6 +72,7 @@ class Breaker:
         """Give a channel up that has been failing for too long."""
         if self._state is State.FAILING and now - self._failing_since >= self._down_after_s:
             self._state = State.OPEN
+            self._was_open = True
             self._probe_pause_s = max(self._probe_pause_s, _FIRST_OPEN_PROBE_S)
             self._probe_at = now + self._probe_pause_s
 

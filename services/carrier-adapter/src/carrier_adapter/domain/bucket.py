@@ -18,6 +18,18 @@ class TokenBucket:
         self._tokens = self._capacity
         self._filled_at = now
 
+    def set_rate(self, tps: float, now: float) -> None:
+        """Go on at another rate; what is saved up stays, as far as it still fits."""
+        if tps != self._tps:
+            self._fill(now)
+            self._tps, self._capacity = tps, max(1.0, tps * _BURST_S)
+            self._tokens = min(self._tokens, self._capacity)
+
+    def empty(self, now: float) -> None:
+        """Give up what is saved: it was saved for another rate, or the carrier is full."""
+        self._fill(now)
+        self._tokens = min(self._tokens, 0.0)
+
     def available(self, now: float) -> int:
         """Count the messages that may go now."""
         self._fill(now)

@@ -11,6 +11,7 @@ from carrier_adapter.domain.breaker import Breaker, State
 from carrier_adapter.domain.bucket import TokenBucket
 from carrier_adapter.domain.facts import Ending
 from carrier_adapter.domain.lanes import LaneQueue
+from carrier_adapter.domain.pace import Pace
 from carrier_adapter.metrics import AdapterMetrics, ChannelMetrics
 from carrier_adapter.sending.flight import Flight
 from yizhan_contracts.events import (
@@ -69,6 +70,7 @@ class Channel:
         """Claimed already by an insert that had timed out: they go first."""
         self.breaker = Breaker(down_after_s)
         self.bucket = TokenBucket(1.0, clock.monotonic())
+        self._pace = Pace(clock.monotonic())
         self.wake = asyncio.Event()
         self.open_messages = 0
         self.open_batches = 0
@@ -79,13 +81,17 @@ class Channel:
         self.metrics = ChannelMetrics(metrics, name)
         self._on_change = on_change
         self.metrics.follow(
-            lambda: self.backlog, lambda: self.open_messages, lambda: float(self.is_bound)
+            lambda: self.backlog,
+            lambda: self.open_messages,
+            lambda: float(self.is_bound),
+            self.rate,
         )
 
     def configure(self, config: ChannelConfigured | None, carrier: Carrier | None) -> None:
         """Take a new configuration; what is in the window stays with the old carrier."""
         if config is not None and (self.config is None or config.tps != self.config.tps):
-            self.bucket = TokenBucket(config.tps, self.clock.monotonic())
+            self._pace.configure(config.tps)
+            self.bucket = TokenBucket(self.rate(), self.clock.monotonic())
         is_new = carrier is not None and carrier is not self.carrier
         self.config, self.carrier = config, carrier
         if carrier is not None and is_new:
@@ -111,6 +117,28 @@ class Channel:
     def is_shut(self) -> bool:
         """Nothing will be claimed for a while."""
         return self.carrier is None or self.breaker.state is State.OPEN
+
+    def rate(self) -> float:
+        """Give the messages a second that may go from here now."""
+        return self._pace.rate(self.clock.monotonic())
+
+    @property
+    def share(self) -> float:
+        return self._pace.share
+
+    def hold(self, share: float) -> None:
+        """Take this instance's share of the rate.
+
+        Nothing is saved up across a change: others had the rest of the rate until now.
+        """
+        self._pace.hold(share)
+        self.bucket.empty(self.clock.monotonic())
+        self.wake.set()
+
+    def keep_pace(self) -> None:
+        """Let the bucket follow what the carrier bears."""
+        now = self.clock.monotonic()
+        self.bucket.set_rate(self._pace.rate(now), now)
 
     @property
     def backlog(self) -> int:
@@ -157,7 +185,10 @@ class Channel:
 
     def has_answered(self) -> None:
         """Note that the carrier answered a submit."""
-        self.breaker.has_answered(self.clock.monotonic())
+        now = self.clock.monotonic()
+        if self.breaker.has_answered(now):
+            self._pace.is_back(now)
+            self.bucket.empty(now)
 
     def has_failed(self, since: float | None = None) -> None:
         """Note that the carrier took nothing, broke off, or has been silent ``since``."""
@@ -192,8 +223,13 @@ class Channel:
         self.changed()
 
     def count_throttled(self, messages: int) -> None:
+        """Count what the carrier would not take yet, and go slower."""
         self.throttled += messages
         self.metrics.throttled.inc(messages)
+        now = self.clock.monotonic()
+        if self._pace.was_throttled(now):
+            self.keep_pace()
+            self.bucket.empty(now)
         self.changed()
 
     def changed(self) -> None:

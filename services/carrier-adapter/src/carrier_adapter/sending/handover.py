@@ -242,7 +242,7 @@ class Handover:
             return False
         pause_s = backoff_s(tries, first=_FIRST_RETRY_S, longest=_LONGEST_RETRY_S)
         pause_s = max(pause_s, *(answer.retry_after_s for answer in answers))
-        if any(answer.cause is Cause.THROTTLED for answer in answers):
+        if all(answer.cause is Cause.THROTTLED for answer in answers):
             self._channel.pause(pause_s)
         if self._clock.monotonic() + pause_s >= self._send_until:
             return False

@@ -46,6 +46,7 @@ class Pump:
         """Let go of what cannot be sent from here: what is too late, and all of it while shut."""
         channel, now = self._channel, self._channel.clock.now()
         channel.breaker.look(channel.clock.monotonic())
+        channel.keep_pace()
         self._note_state()
         if late := channel.queue.pull_heads(lambda flight: flight.is_late(now)):
             self._desk.inquiry.ask(late, Intent.EXPIRE)
