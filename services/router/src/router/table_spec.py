@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, Self
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +14,7 @@ from yizhan_contracts.events import (
     Protocol,
     Repeats,
     SenderKind,
+    SmppOptions,
     TemplateState,
 )
 from yizhan_contracts.reasons import Reason
@@ -22,6 +24,8 @@ _COUNTRY = re.compile(r"[A-Z]{2}|[0-9]{3}|\*")
 _NETWORK = re.compile(r"[0-9]{5,6}")
 _TEMPLATE = re.compile(r"[^@/\s]+@[1-9][0-9]*(/[A-Za-z]{2,3}(-[A-Za-z0-9]+)*)?")
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_VARIABLE_OR_NONE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
+_SMPP_URL = re.compile(r"smpps?://[^/@\s]+:[0-9]{1,5}/?")
 _PERIODS = {Repeats.DAILY: timedelta(days=1), Repeats.WEEKLY: timedelta(weeks=1)}
 
 
@@ -135,6 +139,24 @@ class TemplateSpec(Spec):
         return self
 
 
+class SmppSpec(SmppOptions):
+    """As in the event, but for fields that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ca_ref: Annotated[str, Field(pattern=_VARIABLE_OR_NONE)] = ""
+    certificate_ref: Annotated[str, Field(pattern=_VARIABLE_OR_NONE)] = ""
+    key_ref: Annotated[str, Field(pattern=_VARIABLE_OR_NONE)] = ""
+
+    @model_validator(mode="after")
+    def _is_usable(self) -> Self:
+        if self.time_zone and self.time_zone not in available_timezones():
+            raise ValueError(f"{self.time_zone!r} is no time zone: write Asia/Shanghai, or UTC")
+        if self.key_ref and not self.certificate_ref:
+            raise ValueError("key_ref is of no use without certificate_ref")
+        return self
+
+
 class ChannelSpec(Spec):
     """One channel as the file describes it."""
 
@@ -165,6 +187,7 @@ class ChannelSpec(Spec):
     batch_max: Annotated[int, Field(ge=1, le=100)] = 1
     submit_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
     reasons: dict[str, Annotated[str, AfterValidator(_reason)]] = Field(default_factory=dict)
+    smpp: SmppSpec | None = None
 
     @model_validator(mode="after")
     def _is_usable(self) -> Self:
@@ -174,6 +197,13 @@ class ChannelSpec(Spec):
             )
         if self.protocol is Protocol.HTTP_JSON and not self.url.startswith(("http://", "https://")):
             raise ValueError("a channel that speaks http-json needs an http or https url")
+        if self.protocol is Protocol.SMPP:
+            if not _SMPP_URL.fullmatch(self.url):
+                raise ValueError("a channel that speaks smpp needs a url smpp[s]://host:port")
+            if self.smpp is None:
+                raise ValueError("a channel that speaks smpp needs smpp, with its system_id")
+        elif self.smpp is not None:
+            raise ValueError(f"smpp is of no use to a channel that speaks {self.protocol}")
         return self
 
     def configured(self, table_version: str, now: datetime) -> ChannelConfigured:

@@ -7,7 +7,7 @@ import pytest
 
 from router.errors import BadTable
 from router.table_file import parse_table
-from yizhan_contracts.events import NetworkRoute, TemplateState
+from yizhan_contracts.events import NetworkRoute, SmppBind, SmppOptions, TemplateState
 from yizhan_contracts.reasons import Reason
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -201,3 +201,41 @@ def test_every_country_of_the_demo_has_at_least_two_channels() -> None:
     for country in countries:
         serving = [c for c in real if country in c.countries or "*" in c.countries]
         assert len(serving) >= 3, country
+
+
+SMPP = """
+channels:
+  - channel: a
+    carrier: acme
+    carrier_account: acme-1
+    protocol: smpp
+    url: smpp://127.0.0.1:2775
+    smpp: { system_id: yizhan, bind: transmitter-receiver, binds: 2, time_zone: Asia/Shanghai }
+    countries: { NO: {} }
+"""
+
+
+def test_a_channel_may_speak_smpp() -> None:
+    (channel,) = parse_table(SMPP.encode(), {}, NOW).channels
+    assert channel.smpp == SmppOptions(
+        system_id="yizhan", bind=SmppBind.PAIR, binds=2, time_zone="Asia/Shanghai"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("smpp://127.0.0.1:2775", "smpp://127.0.0.1", "smpp[s]://host:port"),
+        ("smpp://127.0.0.1:2775", "http://127.0.0.1:1", "smpp[s]://host:port"),
+        ("    smpp: {", "    # {", "needs smpp"),
+        ("protocol: smpp\n", "protocol: none\n", "of no use"),
+        ("binds: 2", "bindings: 2", "bindings"),
+        ("binds: 2", "binds: 0", "binds"),
+        ("binds: 2", "key_ref: KEY", "certificate_ref"),
+        ("binds: 2", "ca_ref: /etc/ca.pem", "ca_ref"),
+        ("Asia/Shanghai", "Beijing", "no time zone"),
+    ],
+)
+def test_mistakes_of_an_smpp_channel_are_named(old: str, new: str, said: str) -> None:
+    assert old in SMPP
+    assert said in problem(SMPP.replace(old, new))

@@ -82,6 +82,13 @@ from yizhan_contracts.events._shipments import (
     ShipmentRecipient,
     ShipmentUpdated,
 )
+from yizhan_contracts.events._smpp import (
+    SmppAlphabet,
+    SmppBind,
+    SmppLongMessages,
+    SmppMessageIds,
+    SmppOptions,
+)
 
 EVENTS: tuple[type[Event], ...] = (
     ShipmentUpdated,
@@ -161,6 +168,11 @@ __all__ = [
     "ShipmentAnswered",
     "ShipmentRecipient",
     "ShipmentUpdated",
+    "SmppAlphabet",
+    "SmppBind",
+    "SmppLongMessages",
+    "SmppMessageIds",
+    "SmppOptions",
     "Status",
     "TemplateState",
     "TemplateUse",

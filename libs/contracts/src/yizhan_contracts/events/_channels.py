@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from yizhan_contracts.events._base import ChannelName, Event, Name, Part, Utc
+from yizhan_contracts.events._smpp import SmppOptions
 from yizhan_contracts.reasons import Reason
 
 
@@ -118,6 +119,8 @@ class ChannelConfigured(Event):
     submit_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
     reasons: dict[str, Reason] = Field(default_factory=dict)
     """The carrier's own codes, translated."""
+    smpp: SmppOptions | None = None
+    """What a carrier that speaks SMPP needs besides; its url is ``smpp[s]://host:port``."""
     draining: bool = False
     """Nothing new is planned; what is queued goes on. Not ``enabled``: that is handed back too."""
     unicode: bool = True
