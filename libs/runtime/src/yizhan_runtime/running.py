@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn, Protocol
 
 import uvloop
@@ -36,6 +38,7 @@ def run(build: Callable[[], Runnable]) -> NoReturn:
         raise SystemExit(errors.EXIT_MISCONFIGURED) from None
     configure_logging(service.name, service.settings.log_level)
     _collect_less()
+    _run_in_long_slices()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(service.run())
     raise SystemExit(code)
@@ -49,6 +52,16 @@ def _collect_less() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _run_in_long_slices() -> None:
+    """Ask Linux not to interrupt others for every record that arrives here.
+
+    Work comes in batches: with more services than cores, each interruption costs the other its
+    caches, 5-8 % of all CPU.
+    """
+    with suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _why(error: Exception) -> str:
