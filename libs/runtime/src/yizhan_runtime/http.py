@@ -1,6 +1,7 @@
 """The HTTP edge of a service: FastAPI on uvicorn, inside the service's own loop."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -37,18 +38,31 @@ def bind(settings: RuntimeSettings) -> socket.socket:
 
 
 def make_server(app: FastAPI, settings: RuntimeSettings) -> uvicorn.Server:
-    """Make a server that logs no URLs: those of old clients hold numbers and secrets."""
-    return _Server(
-        uvicorn.Config(
-            app,
-            host=settings.http_host,
-            port=settings.http_port,
-            access_log=False,
-            log_config=None,
-            lifespan="off",
-            timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        )
+    """Make a server that logs no URLs: those of old clients hold numbers and secrets.
+
+    With a certificate it speaks TLS 1.2 or newer. Raises Misconfigured for files that are no such.
+    """
+    config = uvicorn.Config(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        ssl_certfile=settings.http_cert_file,
+        ssl_keyfile=settings.http_key_file,
     )
+    try:
+        config.load()
+    except OSError as error:  # ssl's own errors are among them
+        raise Misconfigured(
+            "YIZHAN_HTTP_CERT_FILE and YIZHAN_HTTP_KEY_FILE cannot be used "
+            f"({type(error).__name__}): give a PEM chain and its key, readable for this process"
+        ) from error
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return _Server(config)
 
 
 def add_health(

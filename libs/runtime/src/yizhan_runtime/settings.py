@@ -30,6 +30,9 @@ class RuntimeSettings(BaseSettings):
 
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
+    http_cert_file: Path | None = None
+    """PEM, with the chain: the HTTP edge speaks TLS, and nothing else, health included."""
+    http_key_file: Path | None = None
 
     instance: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]{0,40}$")
     """A stable replica id makes consumers static members: a crash costs a second instead of a
@@ -54,6 +57,12 @@ class RuntimeSettings(BaseSettings):
     def _key_needs_a_certificate(self) -> "RuntimeSettings":
         if self.kafka_key_file is not None and self.kafka_cert_file is None:
             raise ValueError("YIZHAN_KAFKA_KEY_FILE needs YIZHAN_KAFKA_CERT_FILE")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_needs_both(self) -> "RuntimeSettings":
+        if (self.http_cert_file is None) != (self.http_key_file is None):
+            raise ValueError("YIZHAN_HTTP_CERT_FILE and YIZHAN_HTTP_KEY_FILE go together")
         return self
 
     @model_validator(mode="after")

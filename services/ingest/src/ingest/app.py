@@ -10,7 +10,7 @@ from ingest.accounts.feed import Feed
 from ingest.accounts.snapshot import Snapshot
 from ingest.accounts.store import AccountStore
 from ingest.adapters.catalogue_file import FileCatalogue, load_catalogue
-from ingest.adapters.mongo import MongoInputs, MongoMarks
+from ingest.adapters.mongo import MongoAnswers, MongoInputs, MongoMarks
 from ingest.adapters.mongo_keys import KEYS, MongoKeys
 from ingest.content.files import WordFiles
 from ingest.events.service import TakeShipmentEvents
@@ -23,7 +23,8 @@ from ingest.keys.service import ManageKeys, apply_seeds
 from ingest.keys.vault import Vault
 from ingest.metrics import IngestMetrics
 from ingest.ports import Catalogue, Content, Inputs
-from ingest.requests.api import Api
+from ingest.requests.api import Api, BodySizes
+from ingest.requests.many import AcceptMany
 from ingest.requests.service import AcceptRequests, Limits
 from ingest.retention import forget_old_inputs
 from ingest.settings import IngestSettings
@@ -118,8 +119,12 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
     keys = _add_keys(service, settings, seed)
     operator = settings.internal_token.get_secret_value()
     authenticator = Authenticator(keys, shared.catalogue, service.clock, operator)
-    api = Api(authenticator, requests, shared.metrics, service.clock, settings.ingest_body_bytes)
-    api.mount(service.http)
+    answers = MongoAnswers(service.mongo())
+    service.on_start(answers.ensure_indexes)
+    many = AcceptMany(requests, answers, service.clock, timeout_s=limits.request_timeout_s)
+    sizes = BodySizes(settings.ingest_body_bytes, settings.ingest_many_bytes)
+    Api(authenticator, requests, many, shared.metrics, service.clock, sizes).mount(service.http)
+    service.background("many recipients", many.collector.run)
     service.background("requests", requests.collector.run)
     service.background("done notes", requests.notes.run)
 

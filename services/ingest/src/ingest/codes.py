@@ -63,6 +63,8 @@ class Code(StrEnum):
     REQUEST_REPLAYED = "request-replayed"
     VAULT_MISSING = "vault-missing"
     JSON_MALFORMED = "json-malformed"
+    XML_MALFORMED = "xml-malformed"
+    QUERY_MALFORMED = "query-malformed"
     FIELD_INVALID = "field-invalid"
     BODY_TOO_LARGE = "body-too-large"
     MEDIA_TYPE_UNSUPPORTED = "media-type-unsupported"
@@ -125,9 +127,11 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.REQUEST_REPLAYED: "This signed request was done before: sign a new one for another.",
     Code.VAULT_MISSING: "The operators must set YIZHAN_INGEST_VAULT_KEYS before this works.",
     Code.JSON_MALFORMED: "Send one JSON object in UTF-8.",
+    Code.XML_MALFORMED: "Send one XML element as the README shows, without DTD or entities.",
+    Code.QUERY_MALFORMED: "Percent-encode the query, in UTF-8.",
     Code.FIELD_INVALID: "Correct the field that is named.",
     Code.BODY_TOO_LARGE: "Send a smaller body: one message is far below the limit.",
-    Code.MEDIA_TYPE_UNSUPPORTED: "Send Content-Type: application/json.",
+    Code.MEDIA_TYPE_UNSUPPORTED: "Send Content-Type: application/json or application/xml.",
     Code.IDEMPOTENCY_KEY_INVALID: "Use 1 to 255 printable ASCII characters, a UUID for instance.",
     Code.IDEMPOTENCY_KEY_REUSED: "This key was used with another body: draw a new key.",
     Code.REQUEST_IN_FLIGHT: "The first request with this key is not done: repeat a little later.",

@@ -35,6 +35,8 @@ class IngestSettings(RuntimeSettings):
     ingest_waiting_requests: int = Field(default=2000, ge=1)
     """Requests that may wait for their round; more are answered 503 at once."""
     ingest_body_bytes: int = Field(default=65_536, ge=1024)
+    ingest_many_bytes: int = Field(default=2_097_152, ge=1024)
+    """The same for a request with many recipients."""
 
     ingest_inputs_kept_h: int = Field(default=11 * 24, ge=8 * 24)
     """How long an input is remembered: the longest validity, 3 days, plus 7; and longer than

@@ -25,6 +25,7 @@ async def call(
     headers: dict[str, str] | None = None,
     body: bytes = b"",
     chunk: int = 1 << 16,
+    query: str = "",
 ) -> Reply:
     """Send one request. The body arrives in chunks, as from a socket."""
     chunks = [body[at : at + chunk] for at in range(0, len(body), chunk)] or [b""]
@@ -44,7 +45,7 @@ async def call(
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in (headers or {}).items()],
         "client": ("127.0.0.1", 1),

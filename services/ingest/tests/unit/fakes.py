@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ingest.content.checking import ContentRules
 from ingest.ports import Input, Mark
+from ingest.requests.many import Answer
 from yizhan_contracts.events import Event, MessageAccepted, ShipmentAnswered
 from yizhan_runtime.errors import Retryable
 
@@ -78,6 +79,26 @@ class FakeInputs:
             del self.stored[name]
             self.done.discard(name)
         return len(old)
+
+
+class FakeAnswers:
+    """Keeps answers."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Answer] = {}
+        self.away = False
+
+    async def find(self, answer_id: str) -> Answer | None:
+        await asyncio.sleep(0)
+        if self.away:
+            raise Retryable("the store is away")
+        return self.stored.get(answer_id)
+
+    async def add(self, answer: Answer) -> bool:
+        await asyncio.sleep(0)
+        if self.away:
+            raise Retryable("the store is away")
+        return self.stored.setdefault(answer.answer_id, answer) is answer
 
 
 class FakeMarks:

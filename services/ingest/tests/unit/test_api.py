@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from prometheus_client import CollectorRegistry
 from services.ingest.tests.unit.asgi import Reply, call
-from services.ingest.tests.unit.fakes import FakeClock, FakeContent, FakeInputs, FakePublisher
+from services.ingest.tests.unit.fakes import (
+    FakeAnswers,
+    FakeClock,
+    FakeContent,
+    FakeInputs,
+    FakePublisher,
+)
 from services.ingest.tests.unit.making import AUTHORIZATION, SECRET, US, catalogue, random_bits
 
 from ingest.codes import Code
@@ -22,7 +28,8 @@ from ingest.keys.callers import Authenticator
 from ingest.keys.domain import KeyTable
 from ingest.keys.seeds import seeded
 from ingest.metrics import IngestMetrics
-from ingest.requests.api import Api
+from ingest.requests.api import Api, BodySizes
+from ingest.requests.many import AcceptMany
 from ingest.requests.service import AcceptRequests, Limits
 from yizhan_runtime.errors import Fatal, Retryable
 
@@ -53,7 +60,12 @@ class World:
         accounts = catalogue()
         keys = KeyTable(seeded(accounts.accounts(), self.clock.now()))
         self.authenticator = Authenticator(keys, accounts, self.clock, OPERATOR)
-        Api(self.authenticator, self.requests, metrics, self.clock, 4096).mount(self.app)
+        self.answers = FakeAnswers()
+        self.many = AcceptMany(self.requests, self.answers, self.clock, timeout_s=5.0)
+        sizes = BodySizes(4096, 100_000)
+        Api(self.authenticator, self.requests, self.many, metrics, self.clock, sizes).mount(
+            self.app
+        )
 
     async def post(
         self, body: Any = None, key: str | None = None, auth: str = AUTHORIZATION, **headers: str
@@ -72,7 +84,11 @@ class World:
 
 
 async def running(world: World) -> AsyncIterator[World]:
-    works = (world.requests.collector.run(), world.requests.notes.run())
+    works = (
+        world.requests.collector.run(),
+        world.requests.notes.run(),
+        world.many.collector.run(),
+    )
     tasks = [asyncio.create_task(work) for work in works]
     yield world
     for task in tasks:
@@ -283,7 +299,7 @@ async def test_a_large_body_is_refused(world: World) -> None:
 
 
 async def test_another_media_type_is_refused(world: World) -> None:
-    reply = await world.post(**{"Content-Type": "application/xml"})
+    reply = await world.post(**{"Content-Type": "text/csv"})
     check_problem(reply, 415, Code.MEDIA_TYPE_UNSUPPORTED, "Content-Type")
     assert (await world.post(**{"Content-Type": "Application/JSON; charset=utf-8"})).status == 202
 
@@ -558,13 +574,13 @@ async def test_the_openapi_document_is_true(world: World) -> None:
     schema_of(document, "Problem").validate((await world.post(b"{")).json())
     send = document["paths"]["/v1/messages"]["post"]
     assert set(send["responses"]) == {
-        *("202", "400", "401", "403", "409", "413", "415", "422", "500", "503")
+        *("202", "400", "401", "403", "409", "413", "415", "422", "429", "500", "503")
     }
     assert send["security"] == [{"signature": []}, {"key": []}]
     assert "key" in document["components"]["securitySchemes"]
     assert send["parameters"][0]["name"] == "Idempotency-Key"
     show = document["paths"]["/v1/messages/{message_id}"]["get"]
-    assert set(show["responses"]) == {"200", "401", "403", "404", "500", "503"}
+    assert set(show["responses"]) == {"200", "401", "403", "404", "415", "500", "503"}
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 

@@ -1,4 +1,6 @@
-"""Ingest's database: ``inputs`` (what made a message) and ``marks`` (what a shipment is judged by).
+"""Ingest's database: what made messages, what was answered, what shipments are judged by.
+
+``inputs``: one per input; ``answers``: one per keyed request with many recipients; ``marks``.
 
 Append-only. A document is inserted once under an ``_id`` that its content determines. ``inputs``
 costs one secondary index, on the message id: it serves the lookup by id and, since ids sort by
@@ -9,12 +11,17 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from ingest.ports import Input, Mark
+from ingest.requests.many import Answer
 from yizhan_contracts.events import MessageAccepted
 from yizhan_runtime.mongo import Document, Index, Mongo
 
 INPUTS = "inputs"
 MARKS = "marks"
+ANSWERS = "answers"
 _DONE = ".done"
+
+ANSWERS_KEPT_S = 11 * 86_400
+"""As long as inputs are, by default: a repeat after that is a new request."""
 
 MARKS_KEPT_S = 90 * 86_400
 """Longer than shipments travel; without its mark a very late milestone is told, no more."""
@@ -85,6 +92,36 @@ class MongoMarks:
 
     async def add(self, marks: Sequence[Mark]) -> Collection[str]:
         return await self._mongo.insert_new(MARKS, [_document_of_mark(mark) for mark in marks])
+
+
+class MongoAnswers:
+    """Implements ``many.Answers``."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def ensure_indexes(self) -> None:
+        """Create what ages answers out."""
+        await self._mongo.ensure_indexes(
+            ANSWERS, [Index((("given_at", 1),), expire_after_s=ANSWERS_KEPT_S)]
+        )
+
+    async def find(self, answer_id: str) -> Answer | None:
+        found = await self._mongo.find(ANSWERS, {"_id": answer_id}, limit=1)
+        return _answer_of(found[0]) if found else None
+
+    async def add(self, answer: Answer) -> bool:
+        document = {
+            "_id": answer.answer_id,
+            "body_hash": answer.body_hash,
+            "body": answer.body,
+            "given_at": answer.given_at,
+        }
+        return await self._mongo.insert_one(ANSWERS, document)
+
+
+def _answer_of(document: Document) -> Answer:
+    return Answer(document["_id"], document["body_hash"], document["body"], document["given_at"])
 
 
 _HAS_MESSAGE = {"message_id": {"$exists": True}}

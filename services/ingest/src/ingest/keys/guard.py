@@ -32,7 +32,6 @@ async def current_operator(request: Request) -> Caller:
 
 def caller_of(request: Request, body: bytes) -> Caller:
     """Say who asks. Raises RequestRefused (401)."""
-    authenticator: Authenticator = request.app.state.authenticator
     headers = request.headers
     asked = Asked(
         method=request.method,
@@ -41,7 +40,13 @@ def caller_of(request: Request, body: bytes) -> Caller:
         idempotency_key=headers.get("idempotency-key", ""),
         acts_for=headers.get(ACCOUNT_HEADER, ""),
     )
-    return authenticator.authenticate(asked, body)
+    return authenticator_of(request).authenticate(asked, body)
+
+
+def authenticator_of(request: Request) -> Authenticator:
+    """Give the application's one."""
+    found: Authenticator = request.app.state.authenticator
+    return found
 
 
 def _target(request: Request) -> str:

@@ -3,6 +3,8 @@
 Plain ASGI: a middleware of Starlette's would cost a task per request.
 """
 
+from collections.abc import Mapping
+
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,15 +16,22 @@ from yizhan_runtime.clock import Clock
 
 
 class Edge:
-    """Wraps the application. ``max_body_bytes`` counts what arrives, whatever its header says."""
+    """Wraps the application. Bodies are counted as they arrive, whatever their header says."""
 
     def __init__(
-        self, app: ASGIApp, *, metrics: IngestMetrics, clock: Clock, max_body_bytes: int
+        self,
+        app: ASGIApp,
+        *,
+        metrics: IngestMetrics,
+        clock: Clock,
+        max_body_bytes: int,
+        larger: Mapping[str, int],
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._clock = clock
         self._max_body_bytes = max_body_bytes
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -30,13 +39,14 @@ class Edge:
             await self._app(scope, receive, send)
             return
         begun, status, taken = self._clock.monotonic(), 500, 0
+        limit = self._larger.get(scope["path"], self._max_body_bytes)
 
         async def limited() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._max_body_bytes:
-                raise too_large(self._max_body_bytes)
+            if taken > limit:
+                raise too_large(limit)
             return message
 
         async def noting(message: Message) -> None:

@@ -14,12 +14,14 @@ from starlette.exceptions import HTTPException
 
 from ingest.codes import Code, Refusal
 from ingest.errors import RequestRefused
+from ingest.requests.formats import ANSWERS_XML, PROBLEM_NAMESPACE, write_xml
 from yizhan_runtime.errors import Retryable
 from yizhan_runtime.logs import get_logger
 
 log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+XML_MEDIA_TYPE = "application/problem+xml"
 CHALLENGE = "Bearer, YIZHAN-HMAC-SHA256"
 MAX_ERRORS = 20
 REFUSED = "yizhan.refused"
@@ -34,14 +36,18 @@ _NO_JSON = frozenset({"json_invalid", "model_type", "model_attributes_type", "mi
 _AWAY_S = 5
 
 
-def to_response(error: RequestRefused) -> Response:
+def to_response(error: RequestRefused, *, xml: bool = False) -> Response:
     """Write a refusal as a problem."""
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = CHALLENGE
-    text = json.dumps(body_of(error.status, error.refusals), ensure_ascii=False)
+    fields = body_of(error.status, error.refusals)
+    if xml:
+        written = write_xml("problem", fields, PROBLEM_NAMESPACE)
+        return Response(written, error.status, headers, XML_MEDIA_TYPE)
     # A field's name may hold half of a character.
-    return Response(text.encode("utf-8", "replace"), error.status, headers, MEDIA_TYPE)
+    text = json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(text, error.status, headers, MEDIA_TYPE)
 
 
 def body_of(status: int, refusals: Sequence[Refusal]) -> dict[str, Any]:
@@ -112,7 +118,7 @@ def _handler(
 
 def _answer(request: Request, refused: RequestRefused) -> Response:
     request.scope[REFUSED] = refused.refusals[0].code
-    return to_response(refused)
+    return to_response(refused, xml=request.scope.get(ANSWERS_XML, False))
 
 
 def _of_framework(error: HTTPException) -> RequestRefused:

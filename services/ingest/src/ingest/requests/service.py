@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 
+from pydantic import BaseModel
+
 from ingest import composing
 from ingest.codes import Code, Refusal
 from ingest.composing import Draft
@@ -33,11 +35,21 @@ from yizhan_runtime.errors import Retryable
 
 
 @dataclass(frozen=True, slots=True)
+class Naming:
+    """What makes a request known again: the name of its input, and what it said."""
+
+    input_id: str
+    body_hash: str
+    is_noted: bool = True
+    """A note says when it is done. Rows of a larger request have its answer instead."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A request on its way into a round. Without an Idempotency-Key it cannot be repeated."""
 
     input: Input
-    is_keyed: bool
+    is_noted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,7 @@ class AcceptRequests:
         self._limits = limits
         self.notes = DoneNotes(inputs)
         self.collector: Collector[Pending, MessageAccepted] = Collector(
-            self._round,
+            self.round,
             max_round=limits.max_round,
             max_waiting=limits.max_waiting,
             max_rounds=limits.max_rounds,
@@ -87,7 +99,8 @@ class AcceptRequests:
         self, caller: Caller, request: SendRequest, idempotency_key: str | None
     ) -> MessageAccepted:
         """Accept a message, or give the one that the key stands for. Raises RequestRefused."""
-        pending = self._prepare(caller, request, idempotency_key)
+        naming = _naming(caller, request, idempotency_key)
+        pending = self.prepare(caller, request, naming)
         try:
             return await self.collector.submit(pending, self._limits.request_timeout_s)
         except Full:
@@ -111,7 +124,8 @@ class AcceptRequests:
         wait_s = ceil(self._limits.request_timeout_s)
         return RequestRefused(503, [Refusal(Code.UNAVAILABLE)], retry_after_s=wait_s)
 
-    def _prepare(self, caller: Caller, request: SendRequest, key: str | None) -> Pending:
+    def prepare(self, caller: Caller, request: SendRequest, naming: Naming | None) -> Pending:
+        """Check and render a message. Raises RequestRefused with everything that is wrong."""
         now = self._clock.now()
         draft = make_draft(caller, request, now)
         now_ms = int(now.timestamp() * 1000)
@@ -119,12 +133,12 @@ class AcceptRequests:
         message = composing.compose(draft, message_id, now)
         if wrong := composing.check_content(self._content.current, draft, message.text):
             raise RequestRefused(422, wrong)
-        if key is None:
-            return Pending(Input(message_id, message, now), is_keyed=False)
-        input_id = digest("request", caller.account.id, key)
-        return Pending(Input(input_id, message, now, body_hash(request)), is_keyed=True)
+        if naming is None:
+            return Pending(Input(message_id, message, now), is_noted=False)
+        made = Input(naming.input_id, message, now, naming.body_hash)
+        return Pending(made, naming.is_noted)
 
-    async def _round(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
+    async def round(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
         """Store and publish what waits, all at once; give each its message or its refusal."""
         leaders = {item.input.input_id: item for item in reversed(pending)}
         existing = await self._inputs.add([leader.input for leader in leaders.values()])
@@ -132,7 +146,7 @@ class AcceptRequests:
         first = {name: p.input for name, p in leaders.items() if name not in existing}
         publish = {**first, **due}
         await self._publisher.publish([item.message for item in publish.values()])
-        self.notes.add(name for name in publish if leaders[name].is_keyed)
+        self.notes.add(name for name in publish if leaders[name].is_noted)
         self._count(first.values(), is_repeat=False)
         self._count(due.values(), is_repeat=True)
         outcomes = {**told, **publish}
@@ -182,7 +196,13 @@ def _outcome(mine: Input, outcome: Input | RequestRefused) -> MessageAccepted | 
     return outcome.message
 
 
-def body_hash(request: SendRequest) -> str:
+def _naming(caller: Caller, request: SendRequest, key: str | None) -> Naming | None:
+    if key is None:
+        return None
+    return Naming(digest("request", caller.account_id, key), body_hash(request))
+
+
+def body_hash(request: BaseModel) -> str:
     """Hash what a request says, not how it is written: key order and white space do not matter."""
     plain = request.model_dump(mode="json", exclude_none=True)
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

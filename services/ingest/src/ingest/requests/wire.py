@@ -1,6 +1,6 @@
 """What crosses the HTTP edge, as it is written there."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -12,13 +12,38 @@ MAX_VALUE_WRITTEN = 2000
 """A bound for the parser; values over their variable's own limit get a code of their own."""
 
 
-class SendRequest(BaseModel):
+Plain = r"^[^\x00-\x1f\x7f]*$"
+"""No control characters."""
+
+To = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+Language = Annotated[str, StringConstraints(min_length=1, max_length=35, pattern=Plain)]
+Variables = dict[VariableName, Annotated[str, StringConstraints(max_length=MAX_VALUE_WRITTEN)]]
+Reference = Annotated[str, StringConstraints(max_length=200, pattern=Plain)]
+
+
+class _Shared(BaseModel):
+    """What a request says of all its messages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    template: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=Plain)]
+    version: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Default: the newest approved version."""
+    language: Language | None = None
+    """BCP 47; falls back from zh-Hant to zh to the account's own."""
+    variables: Variables = Field(default_factory=dict, max_length=50)
+    lane: Lane = Lane.STANDARD
+    sender: Annotated[Sender, StringConstraints(pattern=Plain)] | None = None
+    validity_s: ValidityS | None = None
+    """After this many seconds it is not sent any more. Default: the account's."""
+
+
+class SendRequest(_Shared):
     """One message to one recipient."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
         json_schema_extra={
+            "xml": {"name": "message"},
             "examples": [
                 {
                     "to": "+1 201 555 0123",
@@ -32,32 +57,43 @@ class SendRequest(BaseModel):
                     },
                     "reference": "candidate-1",
                 }
-            ]
+            ],
         },
     )
 
-    to: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    to: To
     """International form: + or 00, country code, number."""
-    template: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    version: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Default: the newest approved version."""
-    language: Annotated[str, StringConstraints(min_length=1, max_length=35)] | None = None
-    """BCP 47; falls back from zh-Hant to zh to the account's own."""
-    variables: dict[
-        VariableName, Annotated[str, StringConstraints(max_length=MAX_VALUE_WRITTEN)]
-    ] = Field(default_factory=dict, max_length=50)
-    reference: Annotated[str, StringConstraints(max_length=200)] = ""
+    reference: Reference = ""
     """Your own name for the message; it comes back with everything said of it."""
-    lane: Lane = Lane.STANDARD
-    sender: Sender | None = None
-    validity_s: ValidityS | None = None
-    """After this many seconds it is not sent any more. Default: the account's."""
+
+
+MAX_RECIPIENTS = 1000
+
+
+class Recipient(BaseModel):
+    """One of many recipients, with what is its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: To
+    language: Language | None = None
+    variables: Variables = Field(default_factory=dict, max_length=50)
+    """Beside those of the request, and in their place."""
+    reference: Reference = ""
+
+
+class SendMany(_Shared):
+    """One template to many recipients. One that is wrong never affects the others."""
+
+    model_config = ConfigDict(json_schema_extra={"xml": {"name": "messages"}})
+
+    recipients: Annotated[list[Any], Field(min_length=1, max_length=MAX_RECIPIENTS)]
 
 
 class Accepted(BaseModel):
     """The message is kept: it will settle, whatever happens to any process."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_extra={"xml": {"name": "accepted"}})
 
     message_id: str
     status: Literal["accepted"] = "accepted"
@@ -94,3 +130,35 @@ class Problem(BaseModel):
     field: str
     what_to_do: str
     errors: list[ProblemItem]
+
+
+class AcceptedRow(Accepted):
+    """The row's message is kept."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={})
+
+    index: int
+    """The row's place in ``recipients``, from 0."""
+
+
+class RefusedRow(BaseModel):
+    """The row is refused; the others are not concerned."""
+
+    index: int
+    status: Literal["refused"] = "refused"
+    reference: str
+    code: str
+    field: str
+    detail: str
+    what_to_do: str
+    errors: list[ProblemItem]
+
+
+class Answered(BaseModel):
+    """What became of each row, in their order."""
+
+    model_config = ConfigDict(json_schema_extra={"xml": {"name": "answered"}})
+
+    accepted: int
+    refused: int
+    messages: list[AcceptedRow | RefusedRow]
