@@ -9,7 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from yizhan_simulators.carriers.carrier import Carrier
-from yizhan_simulators.carriers.records import CarrierBook, Receipt, Submission
+from yizhan_simulators.carriers.handed import Receipt, Submission
+from yizhan_simulators.carriers.records import CarrierBook
+from yizhan_simulators.carriers.replies import Reply
 from yizhan_simulators.countries import Countries
 from yizhan_simulators.journal import Journal, NoJournal
 from yizhan_simulators.repeats import KEPT
@@ -39,10 +41,12 @@ class Bench:
         self.clock = ManualClock()
         self.book = CarrierBook(journal or NoJournal(), kept)
         self.owed: list[Receipt] = []
+        self.said: list[Reply] = []
         self.carrier = Carrier(
             "alpha",
             book=self.book,
             owe=self.owed.extend,
+            say=self.said.extend,
             country_of=Countries().of,
             rng=Random(seed),
             clock=self.clock,

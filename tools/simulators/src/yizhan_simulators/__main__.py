@@ -5,6 +5,7 @@ import asyncio
 import gc
 import json
 import signal
+import ssl
 import sys
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from yizhan_simulators.app import PartyKey, Settings, Simulators
 from yizhan_simulators.journal import MOST_BYTES
 from yizhan_simulators.logs import log_to_stderr
 from yizhan_simulators.repeats import KEPT
-from yizhan_simulators.revision import Invalid
+from yizhan_simulators.revision import Invalid, Problem
 from yizhan_simulators.scenario import load_scenario
+from yizhan_simulators.smpp.ports import tls_context
 
 _MB = 1024 * 1024
-_KINDS = ("carriers", "providers", "customers")
+_KINDS = ("carriers", "providers", "customers", "smpp")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,6 +30,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=18080, help="0 takes a free one")
+    parser.add_argument("--smpp-port", type=int, help="carriers over SMPP; 0 takes a free one")
+    parser.add_argument("--smpps-port", type=int, help="the same over TLS; needs the next two")
+    parser.add_argument("--tls-cert", type=Path, help="PEM, the chain of the TLS port")
+    parser.add_argument("--tls-key", type=Path, help="PEM")
+    parser.add_argument("--tls-client-ca", type=Path, help="PEM; clients must show one of its own")
     parser.add_argument("--record-dir", type=Path, help="keep the records here over restarts")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same luck")
     parser.add_argument("--scenario", type=Path, help="YAML timeline of behaviour changes")
@@ -37,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_own_port,
         action="append",
         default=[],
-        help="a port of its own, refused while down, e.g. carriers/alpha=18081; 0: a free one",
+        help="a port of its own, refused while down: carriers/alpha=18081, smpp/alpha=2776; 0: any",
     )
     parser.add_argument(
         "--keep",
@@ -75,8 +82,19 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         own_ports=dict(arguments.port_of),
         retry_for_s=arguments.retry_for_s,
         kept=max(1, arguments.keep),
+        smpp_port=arguments.smpp_port,
+        smpps_port=arguments.smpps_port,
+        tls=_tls(arguments),
         journal_bytes=max(1, arguments.journal_mb) * _MB,
     )
+
+
+def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    if arguments.smpps_port is None:
+        return None
+    if arguments.tls_cert is None or arguments.tls_key is None:
+        raise Invalid([Problem("--smpps-port", "no certificate", "give --tls-cert and --tls-key")])
+    return tls_context(arguments.tls_cert, arguments.tls_key, arguments.tls_client_ca)
 
 
 async def _run(settings: Settings) -> None:
@@ -94,7 +112,8 @@ def _announce(host: str, simulators: Simulators) -> None:
     """Print one line for whoever started this process, and waits for it."""
     own = {f"{kind}/{name}": port for (kind, name), port in simulators.own_ports.items()}
     url = f"http://{host}:{simulators.port}"
-    print(json.dumps({"event": "listening", "url": url, "own_ports": own}), flush=True)
+    told = {"event": "listening", "url": url, **simulators.smpp_ports, "own_ports": own}
+    print(json.dumps(told), flush=True)
 
 
 def main() -> int:

@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from yizhan_simulators.smpp.shapes import check_shape
+
 ReceiptState = Literal["delivered", "failed", "expired", "rejected", "unknown", "buffered"]
 CallOutcome = Literal["answered", "no-answer", "busy", "failed"]
 
@@ -80,6 +82,7 @@ ReceiptFate = Annotated[
         '"delivered", "failed:UNDELIV", "expired", "rejected:11", "unknown" or "none" (no receipt)',
     ),
 ]
+PartNumber = Annotated[str, _no_wider_than(r"[1-9][0-9]{0,2}", '"2"')]
 CallFate = Annotated[
     str,
     _no_wider_than(
@@ -100,6 +103,10 @@ def by_prefix(table: Mapping[str, str], number: str) -> str | None:
     return None
 
 
+Status = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
+IdForm = Literal["hex", "upper", "decimal", "zeros"]
+
+
 class ReceiptBehaviour(_Part):
     """What a carrier says of a message later, and how often, when and in which order."""
 
@@ -109,6 +116,12 @@ class ReceiptBehaviour(_Part):
     fail_code: Code = "UNDELIV"
     numbers: dict[Prefix, ReceiptFate] = Field(
         default={}, description="Outcome by number prefix, the longest one counts."
+    )
+    parts: dict[PartNumber, ReceiptFate] = Field(
+        default={}, description="Outcome of a part of messages in several parts, by its number."
+    )
+    unknown_code_ratio: Ratio = Field(
+        default=0, description="Of the failed: those with a code that no table has."
     )
     echo_ref: bool = Field(default=True, description="Whether receipts repeat our reference.")
     early_ratio: Ratio = Field(default=0, description="Receipts sent before the submit's answer.")
@@ -123,6 +136,14 @@ class ReceiptBehaviour(_Part):
     reorder: bool = Field(default=False, description="Delays vary from none to twice as long.")
 
 
+class ReplyBehaviour(_Part):
+    """What recipients answer to what was delivered to them."""
+
+    ratio: Ratio = 0
+    text: str = Field(default="STOP", max_length=1000)
+    after_ms: Duration = Spread(p50=1000, p99=5000)
+
+
 class MessageBehaviour(_Part):
     """What may differ from one destination country to another."""
 
@@ -131,6 +152,9 @@ class MessageBehaviour(_Part):
     )
     refuse_ratio: Ratio = 0
     refuse_code: Code = "11"
+    unknown_code_ratio: Ratio = Field(
+        default=0, description="Of the refused: those with a code that no table has."
+    )
     refuse_detail: str = Field(default="refused by the simulated carrier", max_length=200)
     refuse_numbers: dict[Prefix, Code] = Field(
         default={}, description="Refusal code by number prefix, the longest one counts."
@@ -142,12 +166,42 @@ class MessageBehaviour(_Part):
     lose_answer_ratio: Ratio = Field(
         default=0, description="Submits that are taken and whose answer never comes."
     )
-    lose_answer_by: Literal["close", "hang", "error"] = Field(
+    lose_answer_by: Literal["close", "hang", "error", "garbage"] = Field(
         default="close",
-        description="close: the connection breaks; hang: silence; error: a 502 that says nothing.",
+        description="close: the connection breaks; hang: silence; error: a 502 (SMPP: generic_nack)"
+        " that says nothing; garbage: octets that nobody can read.",
     )
     accept_but_no_receipt_ratio: Ratio = 0
     receipt: ReceiptBehaviour = ReceiptBehaviour()
+    reply: ReplyBehaviour = ReplyBehaviour()
+
+
+class SmppBehaviour(_Part):
+    """What is SMPP's own. Statuses are command_status, as numbers."""
+
+    system_id: Annotated[str, StringConstraints(max_length=15)] = Field(
+        default="", description="Who may bind; the carrier's own name when empty."
+    )
+    bind_status: Status = Field(default=0, description="What binds are answered; 0 takes them.")
+    error_status: Status = Field(default=0x08, description="For error_ratio: nothing is taken.")
+    throttle_status: Status = Field(default=0x58, description="For throttle_tps; 0x14 is another.")
+    cut_every: int | None = Field(
+        default=None, ge=1, description="Cut the connection at every so-manieth submit_sm."
+    )
+    is_deaf: bool = Field(
+        default=False, description="Nothing is read or answered, enquire_link neither."
+    )
+    ids: IdForm = Field(default="hex", description="Of message ids in answers.")
+    receipt_ids: IdForm = Field(default="hex", description="Of message ids in receipts.")
+    receipt_form: Literal["text", "tlv", "both"] = "both"
+    receipt_text: Annotated[str, StringConstraints(max_length=200), AfterValidator(check_shape)] = (
+        Field(
+            default="standard",
+            description="The text of receipts: a shape by name, or a text with {id} {sub} {dlvrd}"
+            " {submitted} {done} {stat} {err} {text}.",
+        )
+    )
+    window: int = Field(default=100, ge=1, le=100_000, description="deliver_sm without an answer.")
 
 
 class CarrierBehaviour(MessageBehaviour):
@@ -163,6 +217,12 @@ class CarrierBehaviour(MessageBehaviour):
     secret: Annotated[SecretStr, Field(strict=False, min_length=1)] | None = Field(
         default=None, description="The bearer token that is asked for; any, when not set."
     )
+    reply_callback: Annotated[str, StringConstraints(pattern=r"^https?://|^$")] = Field(
+        default="",
+        description="Where replies are posted; default: the callback of the newest submit, with"
+        " /replies/ in place of /receipts/. With SMPP they come on a bind.",
+    )
+    smpp: SmppBehaviour = SmppBehaviour()
     by_country: dict[Country, dict[str, JsonValue]] = Field(
         default={}, description="What differs for a country: the fields of MessageBehaviour."
     )

@@ -57,10 +57,12 @@ class Timers(Generic[T]):
     Belongs to the event loop it is first used in. With nothing waiting, no timer runs.
     """
 
-    def __init__(self, fire: Callable[[list[T]], None], clock: Clock) -> None:
+    def __init__(
+        self, fire: Callable[[list[T]], None], clock: Clock, slot_s: float = SLOT_S
+    ) -> None:
         self._fire = fire
         self._clock = clock
-        self._wheel: Wheel[T] = Wheel()
+        self._wheel: Wheel[T] = Wheel(slot_s)
         self._timer: asyncio.TimerHandle | None = None
         self._set_for = math.inf
 

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from tools.simulators.tests.support import Bench, submission, submissions
 
-from yizhan_simulators.carriers.carrier import Bucket, Status
+from yizhan_simulators.carriers.bucket import Bucket
+from yizhan_simulators.carriers.verdicts import Status
 from yizhan_simulators.draws import Answer
 from yizhan_simulators.revision import Invalid
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from tools.simulators.tests.support import Bench, submission, submissions
 
-from yizhan_simulators.carriers.records import CarrierBook, Receipt, across, encode_receipts
+from yizhan_simulators.carriers.handed import Receipt, encode_receipts
+from yizhan_simulators.carriers.record import across
+from yizhan_simulators.carriers.records import CarrierBook
 from yizhan_simulators.journal import FileJournal
 
 

@@ -1,16 +1,17 @@
 """What becomes of a message handed to a carrier, whatever the protocol it came by: no I/O here."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from yizhan_simulators.behaviour import CarrierBehaviour, MessageBehaviour, by_prefix
-from yizhan_simulators.carriers.receipts import plan_receipts
-from yizhan_simulators.carriers.records import Accepted, Receipt, Submission
+from yizhan_simulators.carriers.bucket import Bucket
+from yizhan_simulators.carriers.handed import Accepted, Receipt, Submission
+from yizhan_simulators.carriers.receipts import WANTS_ALL, plan_receipts
+from yizhan_simulators.carriers.replies import Reply, new_id, plan_replies
+from yizhan_simulators.carriers.verdicts import Single, Status, Taking, Verdict
 from yizhan_simulators.clock import Clock
 from yizhan_simulators.draws import Answer, hits
 from yizhan_simulators.revision import per_country, revise
@@ -18,36 +19,7 @@ from yizhan_simulators.revision import per_country, revise
 BAD_NUMBER = "bad-number"
 _BAD_NUMBER_DETAIL = "not an E.164 number: + and 7 to 15 digits, country code first"
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-
-
-class Status(StrEnum):
-    """What one message of a submit gets."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    THROTTLED = "throttled"
-
-
-class Verdict(NamedTuple):
-    """The result of one message."""
-
-    ref: str
-    status: Status
-    carrier_message_id: str = ""
-    code: str = ""
-    detail: str = ""
-
-
-class Taking(NamedTuple):
-    """What a face has to tell the client: after `latency_s`, and after the early receipts."""
-
-    answer: Answer
-    verdicts: Sequence[Verdict] = ()
-    latency_s: float = 0
-    retry_after_s: int = 0
-    error_status: int = 500
-    lose_by: str = "close"
-    early: Sequence[Receipt] = ()
+_UNKNOWN_CODES = range(0x400, 0x500)  # SMPP 5.1.3 leaves them to vendors
 
 
 class Book(Protocol):
@@ -58,28 +30,6 @@ class Book(Protocol):
     ) -> list[Receipt]:
         """Keep one submit; return the receipts that are now owed."""
         ...
-
-
-class Bucket:
-    """How many messages a second a carrier takes; starts full, holds a second's worth."""
-
-    def __init__(self, tps: float, now: float) -> None:
-        self._tps = tps
-        self._most = max(1.0, tps)
-        self._tokens = self._most
-        self._at = now
-
-    def take(self, wanted: int, now: float) -> int:
-        """Take as many as there are, `wanted` at most."""
-        self._tokens = min(self._most, self._tokens + (now - self._at) * self._tps)
-        self._at = now
-        granted = min(wanted, int(self._tokens))
-        self._tokens -= granted
-        return granted
-
-    def wait_s(self) -> int:
-        """Say after how many whole seconds there is something to take again."""
-        return max(1, math.ceil((1 - self._tokens) / self._tps))
 
 
 class Carrier:
@@ -94,6 +44,7 @@ class Carrier:
         *,
         book: Book,
         owe: Callable[[list[Receipt]], None],
+        say: Callable[[list[Reply]], None],
         country_of: Callable[[str], str],
         rng: Random,
         clock: Clock,
@@ -101,6 +52,7 @@ class Carrier:
         self.name = name
         self._book = book
         self._owe = owe
+        self._say = say
         self._country_of = country_of
         self._rng = rng
         self._clock = clock
@@ -108,6 +60,7 @@ class Carrier:
         self._id_prefix = f"{int(clock() * 1000):x}"
         self._ids = 0
         self._bucket: Bucket | None = None
+        self._callback = ""
         self.behaviour = CarrierBehaviour()
         self._by_country: dict[str, MessageBehaviour] = {}
 
@@ -135,6 +88,31 @@ class Carrier:
         if submissions and not granted:
             return self._throttle(len(submissions), now)
         return self._answer(submissions, countries, behaviours, granted, now)
+
+    def take_singly(self, submissions: Sequence[Submission]) -> tuple[list[Single], list[Receipt]]:
+        """Take messages that are answered one by one; return also what to say before the answers.
+
+        When this returns, what was taken is written down.
+        """
+        now = self._clock()
+        accepted: list[Accepted] = []
+        counts: Counter[str] = Counter()
+        singles = [self._take_one(submission, now, accepted, counts) for submission in submissions]
+        return singles, self._keep(now, accepted, counts)
+
+    def reply(self, sender: str, to: str, text: str) -> None:
+        """Have a recipient write a message, now."""
+        now, reply_id = self._clock(), new_id(self._rng)
+        self._say([Reply(self.name, sender, to, text, now, self.reply_callback, reply_id)])
+
+    @property
+    def reply_callback(self) -> str:
+        """Where replies go; empty while nobody said so."""
+        return self.behaviour.reply_callback or self._callback.replace("/receipts/", "/replies/", 1)
+
+    def count(self, what: str) -> None:
+        """Count something that is no message."""
+        self._book.keep(self.name, self._clock(), [], Counter({what: 1}))
 
     def turn_away(self, why: str) -> Taking | None:
         """Count a submit with nothing in it to take; None when the carrier is fit to say why.
@@ -201,7 +179,7 @@ class Carrier:
         is_lost = self.behaviour.hang or losing is not None
         if is_lost:
             counts["answers_lost"] += len(submissions)
-        early = self._owe_receipts(self._book.keep(self.name, now, accepted, counts))
+        early = self._keep(now, accepted, counts)
         return Taking(
             Answer.LOST if is_lost else Answer.RESULTS,
             verdicts,
@@ -210,11 +188,41 @@ class Carrier:
             early=early,
         )
 
-    def _owe_receipts(self, receipts: list[Receipt]) -> list[Receipt]:
-        """Hand over what is due later; return what must be said before the answer."""
+    def _take_one(
+        self, submission: Submission, now: float, accepted: list[Accepted], counts: Counter[str]
+    ) -> Single:
+        country = self._country_of(submission.to)
+        behaviour = self._by_country.get(country, self.behaviour)
+        latency_s = behaviour.latency_ms.draw_s(self._rng)
+        if hits(self._rng, behaviour.error_ratio):
+            counts["failed"] += 1
+            return Single(Answer.FAILED, latency_s=latency_s)
+        if not self._grant(1, now):
+            counts["throttled"] += 1
+            return Single(Answer.THROTTLED, latency_s=latency_s)
+        verdict = self._judge(submission, country, now, accepted, counts)
+        if self.behaviour.hang or hits(self._rng, behaviour.lose_answer_ratio):
+            counts["answers_lost"] += 1
+            lose_by = "hang" if self.behaviour.hang else behaviour.lose_answer_by
+            return Single(Answer.LOST, verdict, latency_s, lose_by)
+        return Single(Answer.RESULTS, verdict, latency_s)
+
+    def _keep(self, now: float, accepted: list[Accepted], counts: Counter[str]) -> list[Receipt]:
+        """Write down, hand over what is due later, return what must be said before the answer."""
+        receipts = self._book.keep(self.name, now, accepted, counts)
+        if accepted:
+            self._callback = accepted[-1].submission.callback
+        self._plan_replies(accepted)
         early = [receipt for receipt in receipts if receipt.early]
         self._owe([receipt for receipt in receipts if not receipt.early] if early else receipts)
         return early
+
+    def _plan_replies(self, accepted: list[Accepted]) -> None:
+        if self.behaviour.reply.ratio > 0 or self._by_country:
+            behaviours = [self._by_country.get(a.country, self.behaviour) for a in accepted]
+            replies = plan_replies(self.name, accepted, behaviours, self.reply_callback, self._rng)
+            if replies:
+                self._say(replies)
 
     def _judge(
         self,
@@ -232,7 +240,10 @@ class Carrier:
             return Verdict(submission.ref, Status.REFUSED, code=code, detail=detail)
         self._ids += 1
         carrier_message_id = f"{self._id_prefix}{self._ids:08x}"
-        plan = plan_receipts(submission.to, behaviour, now, self._rng)
+        part = submission.number if submission.total > 1 else 0
+        plan = plan_receipts(submission.to, behaviour, now, self._rng, part)
+        if submission.wants != WANTS_ALL:
+            plan = plan.wanted(submission.wants)
         accepted.append(
             Accepted(submission, country, carrier_message_id, plan, behaviour.receipt.echo_ref)
         )
@@ -243,5 +254,7 @@ class Carrier:
             return BAD_NUMBER
         code = by_prefix(behaviour.refuse_numbers, to)
         if code is None and hits(self._rng, behaviour.refuse_ratio):
+            if hits(self._rng, behaviour.unknown_code_ratio):
+                return str(self._rng.choice(_UNKNOWN_CODES))
             return behaviour.refuse_code
         return code

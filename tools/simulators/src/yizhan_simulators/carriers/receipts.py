@@ -7,6 +7,8 @@ from yizhan_simulators.behaviour import MessageBehaviour, ReceiptBehaviour, Rece
 from yizhan_simulators.draws import hits
 
 DELIVERED_CODE = "000"
+WANTS_ALL = 1
+WANTS_FAILURES = 2
 
 
 class Said(NamedTuple):
@@ -24,11 +26,20 @@ class Plan(NamedTuple):  # also a row of the journal: add fields at the end only
     final: str
     said: list[Said]
 
+    def wanted(self, wants: int) -> "Plan":
+        """Leave out what was not asked for (SMPP 5.2.17: 1 all, 2 failures, 0 none)."""
+        if wants == WANTS_FAILURES:
+            return Plan(self.final, [said for said in self.said if said.state != "delivered"])
+        return self if wants == WANTS_ALL else Plan(self.final, [])
 
-def plan_receipts(to: str, behaviour: MessageBehaviour, now: float, rng: Random) -> Plan:
-    """Plan every receipt of one message that was just taken."""
+
+def plan_receipts(
+    to: str, behaviour: MessageBehaviour, now: float, rng: Random, part: int = 0
+) -> Plan:
+    """Plan every receipt of one message, or part of one (1 and up), that was just taken."""
     receipt = behaviour.receipt
-    fate = by_prefix(receipt.numbers, to)
+    fate = receipt.parts.get(str(part)) if part else None
+    fate = fate or by_prefix(receipt.numbers, to)
     state, code = _parse(fate, receipt) if fate else _draw(receipt, rng)
     if state == "none":
         return Plan("failed", [])
@@ -40,7 +51,14 @@ def plan_receipts(to: str, behaviour: MessageBehaviour, now: float, rng: Random)
 def _draw(receipt: ReceiptBehaviour, rng: Random) -> tuple[str, str]:
     if receipt.delivered_ratio >= 1 or hits(rng, receipt.delivered_ratio):
         return "delivered", DELIVERED_CODE
+    if hits(rng, receipt.unknown_code_ratio):
+        return receipt.fail_state, unknown_code(rng)
     return receipt.fail_state, receipt.fail_code
+
+
+def unknown_code(rng: Random) -> str:
+    """Draw a code that no table has: a number of three digits that nobody assigned."""
+    return str(rng.randrange(700, 1000))
 
 
 def _parse(fate: str, receipt: ReceiptBehaviour) -> tuple[str, str]:

@@ -8,8 +8,9 @@ from aiohttp import web
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from yizhan_simulators.carriers.carrier import Carrier, Status, Taking, Verdict
-from yizhan_simulators.carriers.records import Receipt, Submission
+from yizhan_simulators.carriers.carrier import Carrier
+from yizhan_simulators.carriers.handed import Receipt, Submission
+from yizhan_simulators.carriers.verdicts import Status, Taking, Verdict
 from yizhan_simulators.draws import Answer
 from yizhan_simulators.faces.wire import (
     Silence,

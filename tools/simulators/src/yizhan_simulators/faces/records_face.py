@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from yizhan_simulators.carriers.records import CarrierBook, across
+from yizhan_simulators.carriers.record import across
+from yizhan_simulators.carriers.records import CarrierBook
 from yizhan_simulators.customers.records import CustomerBook
 from yizhan_simulators.faces.wire import answer
 from yizhan_simulators.voice.records import ProviderBook

@@ -68,9 +68,11 @@ class Silence:
         self._ended.set()
 
     async def lose(self, request: web.Request, how: str) -> web.Response:
-        """Lose an answer: `close`, `hang` or `error`."""
+        """Lose an answer: `close`, `hang`, `error` or `garbage`."""
         if how == "error":
             return answer({"detail": "bad gateway"}, 502)
+        if how == "garbage":
+            return web.Response(body=b'{"results": [{"ref"', content_type="application/json")
         if how == "hang":
             await self._ended.wait()
         return hang_up(request)

@@ -1,0 +1,1 @@
+"""The carriers over SMPP 3.4."""
