@@ -113,6 +113,11 @@ class Simulators:
         return self._door.port
 
     @property
+    def records(self) -> CarrierBook:
+        """What the carriers were handed."""
+        return self._carrier_book
+
+    @property
     def smpp_ports(self) -> dict[str, int]:
         """The ports of `smpp` and `smpps`, where there are any, once started."""
         return {scheme: port.port for scheme, port in self._smpp_ports.items()}

@@ -6,10 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from yizhan_smpp.constants import DELIVER_SM, NPI_ISDN, TON_INTERNATIONAL
-from yizhan_smpp.handler import Reply as Answer
-from yizhan_smpp.pdu import Message, Pdu
-
 from yizhan_simulators.carriers.carrier import Carrier
 from yizhan_simulators.carriers.handed import Receipt
 from yizhan_simulators.carriers.replies import Reply
@@ -20,6 +16,9 @@ from yizhan_simulators.smpp.session import SmscSession
 from yizhan_simulators.smpp.texts import write_text
 from yizhan_simulators.timers import Timers
 from yizhan_simulators.webhooks import RETRY_FOR_S, Outcomes
+from yizhan_smpp.constants import DELIVER_SM, NPI_ISDN, TON_INTERNATIONAL
+from yizhan_smpp.handler import Reply as Answer
+from yizhan_smpp.pdu import Message, Pdu
 
 SMPP = "smpp:"
 """How the callback of what came over SMPP begins; the carrier's name follows."""

@@ -7,20 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from yizhan_smpp.constants import (
-    DATA_SM,
-    INVALID_COMMAND,
-    INVALID_PASSWORD,
-    INVALID_SYSTEM_ID,
-    OK,
-    SUBMIT_SM,
-    SYSTEM_ERROR,
-)
-from yizhan_smpp.handler import Handler
-from yizhan_smpp.pdu import Bind as BindBody
-from yizhan_smpp.pdu import Message, Pdu, Taken
-from yizhan_smpp.session import Session
-
 from yizhan_simulators.behaviour import SmppBehaviour
 from yizhan_simulators.carriers.carrier import Carrier
 from yizhan_simulators.carriers.handed import Receipt, Submission
@@ -34,6 +20,19 @@ from yizhan_simulators.smpp.session import Bind, SmscSession
 from yizhan_simulators.smpp.statuses import status_of
 from yizhan_simulators.smpp.texts import read_text
 from yizhan_simulators.timers import Timers
+from yizhan_smpp.constants import (
+    DATA_SM,
+    INVALID_COMMAND,
+    INVALID_PASSWORD,
+    INVALID_SYSTEM_ID,
+    OK,
+    SUBMIT_SM,
+    SYSTEM_ERROR,
+)
+from yizhan_smpp.handler import Handler
+from yizhan_smpp.pdu import Bind as BindBody
+from yizhan_smpp.pdu import Message, Pdu, Taken
+from yizhan_smpp.session import Session
 
 log = logging.getLogger(__name__)
 

@@ -4,10 +4,9 @@ import asyncio
 import ssl
 from pathlib import Path
 
-from yizhan_smpp.handler import SessionOptions
-
 from yizhan_simulators.smpp.face import SmppFace
 from yizhan_simulators.smpp.session import SmscSession
+from yizhan_smpp.handler import SessionOptions
 
 _BACKLOG = 1024
 _OPTIONS = SessionOptions(window=100, response_s=10, give_up_s=30, enquire_link_s=60)

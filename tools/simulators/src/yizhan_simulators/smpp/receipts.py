@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from yizhan_simulators.behaviour import SmppBehaviour
+from yizhan_simulators.carriers.handed import Receipt
+from yizhan_simulators.smpp.shapes import write_shape
 from yizhan_smpp.constants import (
     ESM_RECEIPT,
     NPI_ISDN,
@@ -17,10 +20,6 @@ from yizhan_smpp.constants import (
     TON_INTERNATIONAL,
 )
 from yizhan_smpp.pdu import Message
-
-from yizhan_simulators.behaviour import SmppBehaviour
-from yizhan_simulators.carriers.handed import Receipt
-from yizhan_simulators.smpp.shapes import write_shape
 
 # 5.2.28, and the word of appendix B for it
 _STATES: Final[Mapping[str, tuple[int, str]]] = {
@@ -49,7 +48,7 @@ def receipt_pdu(receipt: Receipt, smpp: SmppBehaviour) -> Message:
     """Write one receipt as the body of a deliver_sm."""
     state, word = _STATES[receipt.state]
     shown = ID_FORMS[smpp.receipt_ids](receipt.carrier_message_id)
-    error = receipt.code if receipt.code.isdigit() and len(receipt.code) <= 3 else _SOME_ERROR
+    error = receipt.code.zfill(3) if _is_error(receipt.code) else _SOME_ERROR
     tlvs = {}
     if smpp.receipt_form != "text":
         tlvs[TAG_RECEIPTED_MESSAGE_ID] = shown.encode("ascii") + b"\0"
@@ -77,3 +76,7 @@ def _text(shape: str, shown: str, word: str, error: str, receipt: Receipt) -> by
         shape, id=shown, sub="001", dlvrd=delivered, submitted=at, done=at, stat=word, err=error
     )
     return said.encode("latin-1", "replace")[:_MOST_OCTETS]
+
+
+def _is_error(code: str) -> bool:
+    return code.isdecimal() and len(code) <= len(_SOME_ERROR)

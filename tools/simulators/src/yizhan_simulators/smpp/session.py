@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
+from yizhan_simulators.carriers.carrier import Carrier
 from yizhan_smpp.constants import BIND_RECEIVER, BIND_TRANSMITTER, GENERIC_NACK, UNKNOWN_ERROR
 from yizhan_smpp.encoding import encode
 from yizhan_smpp.pdu import Pdu
 from yizhan_smpp.session import Session, State
-
-from yizhan_simulators.carriers.carrier import Carrier
 
 _GARBAGE = bytes.fromhex("7fffffff80000004deadbeef") + b"no PDU at all"
 

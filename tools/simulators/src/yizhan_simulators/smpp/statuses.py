@@ -1,8 +1,7 @@
 """What a refusal by code is as a command_status."""
 
-from yizhan_smpp.constants import INVALID_DESTINATION, SUBMIT_FAILED
-
 from yizhan_simulators.carriers.carrier import BAD_NUMBER
+from yizhan_smpp.constants import INVALID_DESTINATION, SUBMIT_FAILED
 
 
 def status_of(code: str) -> int:

@@ -64,13 +64,13 @@ def read_text(message: Message) -> PartText:
 
 
 def _with_header(octets: bytes, coding: int) -> PartText:
-    end = 1 + octets[0]
-    text, at = decode_text(octets[end:], coding), 1
-    while at + 1 < end:
-        element, length = octets[at], octets[at + 1]
-        value = octets[at + 2 : at + 2 + length]
-        if (element, length) in ((0x00, 3), (0x08, 4)) and len(value) == length:
-            return PartText(text, int.from_bytes(value[:-2]), value[-1], max(1, value[-2]))
+    header, text = octets[1 : 1 + octets[0]], decode_text(octets[1 + octets[0] :], coding)
+    at = 0
+    while at + 1 < len(header):
+        element, length = header[at], header[at + 1]
+        value = header[at + 2 : at + 2 + length]
+        if (element, len(value)) in ((0x00, 3), (0x08, 4)) and 1 <= value[-1] <= value[-2]:
+            return PartText(text, int.from_bytes(value[:-2]), value[-1], value[-2])
         at += 2 + length
     return PartText(text)
 
