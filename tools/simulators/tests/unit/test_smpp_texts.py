@@ -61,7 +61,9 @@ def test_a_header_that_says_nothing_of_parts_is_left_out(header: bytes) -> None:
 
 
 def receipt(state: str = "delivered", code: str = "000") -> Receipt:
-    return Receipt("alpha", 0, "1a2b", 0, None, "+4915", state, code, 1.8e9, False, "", "Yizhan")
+    return Receipt(
+        "alpha", 0, "1a2b", 0, None, "+4915", state, code, due=1.8e9, early=False, callback=""
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
