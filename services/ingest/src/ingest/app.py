@@ -27,6 +27,10 @@ from ingest.requests.api import Api, BodySizes
 from ingest.requests.many import AcceptMany
 from ingest.requests.service import AcceptRequests, Limits
 from ingest.retention import forget_old_inputs
+from ingest.reviews.api import make_routers as make_review_routers
+from ingest.reviews.book import Book
+from ingest.reviews.service import Reviews
+from ingest.reviews.store import ReviewStore
 from ingest.settings import IngestSettings
 from yizhan_contracts.ids import RandomBits
 from yizhan_contracts.topics import MESSAGE_ACCEPTED, SHIPMENT_ANSWERED
@@ -71,16 +75,19 @@ def build(
     settings = settings or IngestSettings()
     seed = load_catalogue(settings.ingest_accounts_file)
     service = Service(Name.INGEST, settings, clock=clock or SystemClock())
+    content = WordFiles(settings.words_dir)
+    service.background("word lists", lambda: content.follow(service.clock))
     catalogue = _add_accounts(service, seed)
+    reviews = _add_reviews(service, seed, catalogue, content)
     service.needs(MESSAGE_ACCEPTED)
     metrics = IngestMetrics(service.registry)
     inputs = MongoInputs(service.mongo())
     service.on_start(inputs.ensure_indexes)
-    content = WordFiles(settings.words_dir)
-    service.background("word lists", lambda: content.follow(service.clock))
     shared = _Shared(service, settings, catalogue, content, inputs, metrics, random_bits)
     if Role.API in roles:
         _add_api(shared, seed)
+        for router in make_review_routers(reviews):
+            service.http.include_router(router)
     if Role.EVENTS in roles:
         _add_events(shared)
     kept = timedelta(hours=settings.ingest_inputs_kept_h)
@@ -92,12 +99,22 @@ def _add_accounts(service: Service, seed: FileCatalogue) -> Snapshot:
     """Bring the file's accounts into the database, and follow what is there."""
     snapshot = Snapshot()
     store = AccountStore(service.mongo(), snapshot.put_facts, service.clock)
-    for account in seed.accounts():
-        snapshot.put_templates(account.id, account.templates)
     service.on_start(lambda: store.seed(seed.accounts()))
     service.on_start(store.feed.load)
     service.background("accounts", store.feed.run)
     return snapshot
+
+
+def _add_reviews(
+    service: Service, seed: FileCatalogue, snapshot: Snapshot, content: Content
+) -> Reviews:
+    """Bring the file's templates and senders into the database, and follow what is there."""
+    book = Book(snapshot.put_templates, snapshot.put_senders)
+    store = ReviewStore(service.mongo(), book.take, service.clock)
+    reviews = Reviews(book, store, content, service.clock)
+    service.on_start(lambda: reviews.seed(seed.accounts()))
+    service.background("reviews", store.feed.run)
+    return reviews
 
 
 def _add_api(shared: _Shared, seed: FileCatalogue) -> None:

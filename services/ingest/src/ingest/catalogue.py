@@ -10,6 +10,8 @@ from pydantic import Field, SecretStr, StringConstraints, field_validator, model
 
 from ingest.entry import Entry
 from ingest.rendering import language_chain
+from ingest.senders.model import SenderId, Senders
+from ingest.templates.matching import Matcher
 from ingest.templates.model import Id, Template
 from yizhan_contracts.events import Lane, Milestone, Policy
 
@@ -115,6 +117,8 @@ class Account(AccountFacts):
     keys: tuple[ApiKey, ...] = ()
     """Those of the file; once they are in the database, the key table has them."""
     templates: tuple[Template, ...] = ()
+    senders: tuple[SenderId, ...] = ()
+    """Signatures and sender IDs. Of a file also those that its accounts, rules and texts name."""
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
@@ -131,6 +135,16 @@ class Account(AccountFacts):
             if rule.template not in self.newest:
                 raise ValueError(f"rules.{milestone}: no template {rule.template}: add or correct")
         return self
+
+    @cached_property
+    def registered(self) -> Senders:
+        """Give the senders by name and country."""
+        return Senders(self.senders)
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """Give what finds the template of a text."""
+        return Matcher(self.templates)
 
     @cached_property
     def newest(self) -> dict[str, Template]:

@@ -37,6 +37,13 @@ class Code(StrEnum):
     CONTENT_SENSITIVE_WORD = "content-sensitive-word"
     CONTENT_MARKETING = "content-marketing"
     CONTENT_LINK = "content-link"
+    SENDER_UNKNOWN = "sender-unknown"
+    SENDER_NOT_APPROVED = "sender-not-approved"
+    # Templates and senders that are registered and reviewed
+    NOT_REGISTERED = "not-registered"
+    STEP_NOT_POSSIBLE = "step-not-possible"
+    REASON_MISSING = "reason-missing"
+    REGISTRY_FULL = "registry-full"
     # Shipment events
     MALFORMED = "malformed"
     TYPE_UNKNOWN = "type-unknown"
@@ -103,6 +110,12 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.CONTENT_SENSITIVE_WORD: "Say it in other words: this one is on a list.",
     Code.CONTENT_MARKETING: "Only templates of the category marketing may advertise.",
     Code.CONTENT_LINK: "A verification code is sent without links: take the link out.",
+    Code.SENDER_UNKNOWN: "Register the sender for this country, or send under another one.",
+    Code.SENDER_NOT_APPROVED: "Wait for the sender's review, or send under another one.",
+    Code.NOT_REGISTERED: "The account registered no such template, version or sender: correct it.",
+    Code.STEP_NOT_POSSIBLE: "Look at its state: make a new version where this one is decided.",
+    Code.REASON_MISSING: "Write what is to be changed: the account reads it.",
+    Code.REGISTRY_FULL: "Use what is registered, with variables; or ask the operators.",
     Code.MALFORMED: "Correct the record's form; its bytes are kept in ingest.dlq.",
     Code.TYPE_UNKNOWN: "Only events whose type is or ends in .shipment.updated.v1 are taken here.",
     Code.RECIPIENT_MALFORMED: "Correct this recipient and send the event with a new revision.",

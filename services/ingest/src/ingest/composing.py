@@ -64,6 +64,17 @@ def check_values(template: Template, values: Mapping[str, str]) -> tuple[Refusal
     return tuple(refusals)
 
 
+def check_sender(
+    account: Account, template: Template, language: str, sender: str, country: str
+) -> Refusal | None:
+    """Say why this may not be sent under that name there: its sender ID, or the name in 【】."""
+    wrong = account.registered.refusal(sender, country, "sender")
+    signature = rendering.signature_of(template.texts[language])
+    if wrong is None and signature:
+        wrong = account.registered.refusal(signature, country, "signature")
+    return wrong
+
+
 def check_content(rules: ContentRules, draft: Draft, text: str) -> tuple[Refusal, ...]:
     """Find what a rendered text may not say."""
     return rules.check(

@@ -65,6 +65,10 @@ accounts:
       - {{ key: send-only, secret_sha256: {SECRET_SHA256}, scopes: [send] }}
       - {{ key: test-key, secret_sha256: {SECRET_SHA256}, test: true }}
     templates: *templates
+    senders:
+      - {{ value: Shop }}
+      - {{ value: Shop, country: CN, state: rejected }}
+      - {{ value: '72345', country: US, state: pending }}
     rules:
       delivered: {{ template: delivered, lane: urgent, validity_s: 120, max_age_s: 86400 }}
       in-transit: {{ template: on-its-way, validity_s: 60, notify: first }}

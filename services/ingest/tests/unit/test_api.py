@@ -238,6 +238,8 @@ async def test_an_account_that_is_not_verified_sends_nothing(world: World) -> No
         ),
         ({"variables": {**VALUES, "more": "x"}}, Code.VARIABLE_UNKNOWN, "variables.more"),
         ({"variables": {**VALUES, "name": 7}}, Code.FIELD_INVALID, "variables.name"),
+        ({"sender": "Nobody"}, Code.SENDER_UNKNOWN, "sender"),
+        ({"sender": "72345"}, Code.SENDER_NOT_APPROVED, "sender"),
         ({"lane": "fast"}, Code.FIELD_INVALID, "lane"),
         ({"validity_s": 1}, Code.FIELD_INVALID, "validity_s"),
         ({"validity_s": 259_201}, Code.FIELD_INVALID, "validity_s"),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ingest.catalogue import Account, AccountFacts
+from ingest.senders.model import SenderId
 from ingest.templates.model import Template
 
 
@@ -12,6 +13,7 @@ class Snapshot:
     def __init__(self) -> None:
         self._facts: dict[str, AccountFacts] = {}
         self._templates: dict[str, tuple[Template, ...]] = {}
+        self._senders: dict[str, tuple[SenderId, ...]] = {}
         self._accounts: dict[str, Account] = {}
 
     def account(self, account_id: str) -> Account | None:
@@ -31,6 +33,11 @@ class Snapshot:
         self._templates[account_id] = tuple(templates)
         self._compose(account_id)
 
+    def put_senders(self, account_id: str, senders: Sequence[SenderId]) -> None:
+        """Take all senders of an account over, known or not."""
+        self._senders[account_id] = tuple(senders)
+        self._compose(account_id)
+
     def _compose(self, account_id: str) -> None:
         facts = self._facts.get(account_id)
         if facts is not None:
@@ -38,4 +45,5 @@ class Snapshot:
             self._accounts[account_id] = Account.model_construct(
                 **{name: getattr(facts, name) for name in AccountFacts.model_fields},
                 templates=self._templates.get(account_id, ()),
+                senders=self._senders.get(account_id, ()),
             )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ingest.catalogue import Account, CatalogueFile
 from ingest.errors import BadCatalogue
+from ingest.reviews.seeds import with_senders
 
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _HINTS = {
@@ -28,7 +29,7 @@ class FileCatalogue:
     """Implements ``ports.Catalogue`` on a file that was read once."""
 
     def __init__(self, content: CatalogueFile) -> None:
-        self._accounts = {account.id: account for account in content.accounts}
+        self._accounts = {account.id: with_senders(account) for account in content.accounts}
 
     def account(self, account_id: str) -> Account | None:
         return self._accounts.get(account_id)

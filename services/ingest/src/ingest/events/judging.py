@@ -167,6 +167,10 @@ class Judge:
         if mark is not None and mark.owner != case.digest:
             return _refused(candidate.index, Refusal(Code.ALREADY_NOTIFIED))
         draft = _draft(case, candidate.recipient, number, account, rule)
+        if no := composing.check_sender(
+            account, draft.template, draft.language, draft.sender, number.country
+        ):
+            return _refused(candidate.index, no)
         wrong = composing.check_values(draft.template, draft.values)
         if wrong:
             return _refused(candidate.index, wrong[0])

@@ -224,14 +224,18 @@ def make_draft(caller: Caller, request: SendRequest, now: datetime) -> Draft:
         wrong += _unknown_variables(template, request)
     if wrong or template is None or isinstance(number, Refusal):
         raise RequestRefused(422, wrong)
+    language = composing.choose_language(account, template, request.language)
+    sender = request.sender or account.sender
+    if no := composing.check_sender(account, template, language, sender, number.country):
+        raise RequestRefused(422, [no])
     return Draft(
         account=account,
         template=template,
-        language=composing.choose_language(account, template, request.language),
+        language=language,
         values=request.variables,
         number=number,
         lane=request.lane,
-        sender=request.sender or account.sender,
+        sender=sender,
         validity_s=request.validity_s or account.validity_s,
         reference=request.reference,
         origin=Origin(kind=OriginKind.API, arrived_at=now),

@@ -1,5 +1,6 @@
 """A template: fixed words and typed variables in some languages. A version never changes."""
 
+import re
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Self
@@ -14,6 +15,8 @@ from ingest.templates.values import BadPattern, Kind, Pattern, check_value, comp
 
 MAX_TEXT = 2000
 """What contracts allow of a rendered text."""
+
+_VARIABLE_SENDER = re.compile(r"【[^】]*[{}]")
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -105,6 +108,8 @@ class Template(Entry):
 
     def _check_text(self, where: str, text: str) -> None:
         used = variables_of(text)
+        if _VARIABLE_SENDER.search(text):
+            raise ValueError(f"{where}: a sender's name in 【】 holds no variables: write it out")
         if unknown := used - self.variables.keys():
             raise ValueError(f"{where}: {sorted(unknown)} are not in variables: declare them there")
         longest = len(text) + sum(self.variables[name].max_length for name in used)

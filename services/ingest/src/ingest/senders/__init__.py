@@ -1,0 +1,1 @@
+"""Signatures and sender IDs: what an account may send under, country by country."""
