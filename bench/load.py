@@ -19,7 +19,9 @@ ACCOUNT = "bench"
 _STEP_S = 0.02
 
 
-def shipment_events(count: int, run: str, drawn: random.Random) -> list[tuple[bytes, bytes, str]]:
+def shipment_events(
+    count: int, run: str, drawn: random.Random, milestone: str = "picked-up"
+) -> list[tuple[bytes, bytes, str]]:
     """Make events: key, value, event id. Recipients are German numbers, a million of them."""
     occurred_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     made = []
@@ -31,7 +33,7 @@ def shipment_events(count: int, run: str, drawn: random.Random) -> list[tuple[by
             "source": "/bench",
             "account_id": ACCOUNT,
             "shipment_id": shipment,
-            "milestone": "picked-up",
+            "milestone": milestone,
             "occurred_at": occurred_at,
             "recipients": [{"phone": f"+4915123{drawn.randrange(10**6):06d}", "language": "de"}],
             "attributes": {"tracking_number": shipment},

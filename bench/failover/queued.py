@@ -1,0 +1,85 @@
+"""Thousands of messages queued on a channel that dies: where they went, and how long it took."""
+
+import asyncio
+import random
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bench.failover.broken import doubles
+from bench.failover.house import CHANNELS, House, open_house
+from bench.failover.seen import Handed, Said, hand_overs, read_all
+from bench.load import SettledCounter, publish_events, shipment_events
+from yizhan_contracts.events import AttemptOutcome, Lane
+from yizhan_contracts.topics import attempt_planned
+
+ALPHA, *OTHERS = CHANNELS
+_NARROW_TPS = 20
+
+
+async def run(count: int, within_s: float) -> dict[str, Any]:
+    """Let ``count`` messages queue on a channel of 20 a second, then break its carrier."""
+    async with open_house(routers=3, alpha_tps=_NARROW_TPS) as house:
+        async with SettledCounter(*house.kafka) as settled:
+            # With the others draining there is nowhere else to go, so nothing spills over.
+            for channel in OTHERS:
+                await house.operate(channel, "drain")
+            events = shipment_events(count, secrets.token_hex(3), random.Random(11))
+            await publish_events(*house.kafka, events, 0)
+            await _until_planned(house, count, within_s)
+            for channel in OTHERS:
+                await house.operate(channel, "enable")
+            before = (await house.parties.carriers())["carriers"][ALPHA]["handed"]
+            await house.behave(ALPHA, {"down": True})
+            broken, begun = datetime.now(UTC), time.monotonic()
+            done = await settled.wait_for(count, within_s)
+            seconds = time.monotonic() - begun
+        said, handed = await read_all(house), await hand_overs(house)
+    return {
+        "messages": count,
+        "taken_by_alpha_before_it_died": before,
+        "settled": done,
+        "statuses": said.statuses(),
+        "seconds_until_the_last_settled": round(seconds, 1),
+        **_of_hand_overs(said, handed, broken),
+        **doubles(said, handed),
+    }
+
+
+async def _until_planned(house: House, count: int, within_s: float) -> None:
+    """Wait until all of them are on alpha's topics, by these topics' end offsets."""
+    kafka_url, namespace = house.kafka
+    partitions = [
+        TopicPartition(namespace + topic.name, partition)
+        for topic in (attempt_planned(ALPHA, lane) for lane in Lane)
+        for partition in range(topic.partitions)
+    ]
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_url, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        async with asyncio.timeout(within_s):
+            while sum((await consumer.end_offsets(partitions)).values()) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    finally:
+        await consumer.stop()
+
+
+def _of_hand_overs(said: Said, handed: list[Handed], broken: datetime) -> dict[str, Any]:
+    valid_until = {plan.message.message_id: plan.message.valid_until for plan in said.plans}
+    after = sorted((one.at - broken).total_seconds() for one in handed if one.carrier != ALPHA)
+    released = {
+        fact.attempt_id for fact in said.finished if fact.outcome is AttemptOutcome.RELEASED
+    }
+    return {
+        "released": len(released),
+        "taken_by_others": len(after),
+        "seconds_until_the_first_by_others": round(after[0], 1) if after else None,
+        "seconds_until_the_last_by_others": round(after[-1], 1) if after else None,
+        "a_second_by_others": round(len(after) / max(after[-1], 0.1)) if after else 0,
+        "never_taken": len(valid_until.keys() - {one.message_id for one in handed}),
+        "taken_after_validity": sum(one.at > valid_until[one.message_id] for one in handed),
+        "in_doubt": sum(f.outcome is AttemptOutcome.IN_DOUBT for f in said.finished),
+    }
