@@ -12,6 +12,7 @@ from yizhan_cli.errors import CliError, NotFound, Refused, Unavailable, UsageErr
 from yizhan_cli.settings import running_stack
 
 KEY, SECRET = "YIZHAN_KEY", "YIZHAN_SECRET"
+TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
 _UNAUTHORISED = (401, 403)
 _NOT_FOUND, _ERROR, _BROKEN = 404, 400, 500
 
@@ -46,6 +47,27 @@ def ingest_edge(url: str | None, *, operator: bool = False) -> Edge:
     if not (key and secret):
         raise UsageError(f"as whom? Set {KEY} and {SECRET}, or use a profile with key and secret")
     return Edge(url.rstrip("/"), f"Bearer {key}.{secret}", ca_file)
+
+
+def service_edge(service: str, url: str | None, token: str | None) -> Edge:
+    """Find another service's API: option or environment, profile, running stack.
+
+    Raises UsageError.
+    """
+    profile, ca_file = profiles.current(), ""
+    if profile is not None:
+        url = url or profile.get(f"{service}_url")
+        token = profile.get("token") if token is None else token
+        ca_file = profile.get("ca_file")
+    else:
+        stack = service_of(running_stack(), service)
+        url = url or stack.get("url")
+        token = stack.get("env", {}).get(TOKEN, "") if token is None else token
+    if not url:
+        raise UsageError(
+            f"no stack runs here: give --{service}-url or YIZHAN_{service.upper()}_URL"
+        )
+    return Edge(url.rstrip("/"), f"Bearer {token}" if token else "", ca_file)
 
 
 def service_of(stack: Mapping[str, Any], name: str) -> dict[str, Any]:

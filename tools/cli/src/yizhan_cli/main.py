@@ -5,7 +5,17 @@ from typing import Annotated
 import typer
 
 from yizhan_cli import profiles
-from yizhan_cli.commands import dlq, documents, profile, send, simulate, topics, trace
+from yizhan_cli.commands import (
+    channels,
+    dlq,
+    documents,
+    explain,
+    profile,
+    send,
+    simulate,
+    topics,
+    trace,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +42,9 @@ def choose(
 
 # Alphabetical: a group has a module of its own in commands, and one line here.
 app.command("asyncapi")(documents.asyncapi)
+app.add_typer(channels.app, name="channels")
 app.add_typer(dlq.app, name="dlq")
+app.command("explain")(explain.explain)
 app.add_typer(profile.app, name="profile")
 app.command("schemas")(documents.schemas)
 app.command("send")(send.send)

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from yizhan_cli.client import TOKEN
+
 KafkaUrl = Annotated[
     str | None,
     typer.Option("--kafka-url", help="host:port[,..]; else YIZHAN_KAFKA_URL, profile, stack."),
@@ -18,4 +20,20 @@ IngestUrl = Annotated[
     typer.Option(
         "--ingest-url", envvar="YIZHAN_INGEST_URL", help="Else the profile's, else the stack's."
     ),
+]
+ReceiptsUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--receipts-url", envvar="YIZHAN_RECEIPTS_URL", help="Else the profile's, else the stack's."
+    ),
+]
+RouterUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--router-url", envvar="YIZHAN_ROUTER_URL", help="Else the profile's, else the stack's."
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(envvar=TOKEN, help="What may do this; else the profile's, else the stack's."),
 ]

@@ -5,29 +5,20 @@ from typing import Annotated, Any
 
 import typer
 
-from yizhan_cli import profiles
-from yizhan_cli.client import Edge, call, service_of
+from yizhan_cli.client import Edge, call, service_edge
 from yizhan_cli.errors import NotFound, Unavailable, UsageError
-from yizhan_cli.options import AsJson
+from yizhan_cli.options import AsJson, ReceiptsUrl, Token
 from yizhan_cli.output import show_json, show_table
-from yizhan_cli.settings import running_stack
 
 _COLUMNS = ("when", "what", "n", "channel", "state", "reason", "more")
 _OWN_COLUMN = frozenset({"at", *_COLUMNS[1:-1]})
-_TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
 
 
 def trace(
     message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID")],
     *,
-    receipts_url: Annotated[
-        str | None,
-        typer.Option(envvar="YIZHAN_RECEIPTS_URL", help="Else the profile's, else the stack's."),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(envvar=_TOKEN, help="What may read; else the profile's, else the stack's."),
-    ] = None,
+    receipts_url: ReceiptsUrl = None,
+    token: Token = None,
     as_json: AsJson = False,
     timeout_s: Annotated[float, typer.Option("--timeout", min=0.1)] = 10.0,
 ) -> None:
@@ -35,36 +26,19 @@ def trace(
 
     Exit code: 0 told, 4 no such message, 5 the service is away or refuses.
     """
-    from yizhan_contracts.ids import is_message_id
-
-    if not is_message_id(message_id):
-        raise UsageError("a message id is 32 lower-case hexadecimal characters")
-    story = _ask(_edge(receipts_url, token), message_id, timeout_s)
+    story = ask_story(service_edge("receipts", receipts_url, token), message_id, timeout_s)
     if as_json:
         show_json(story)
         return
     _show(story)
 
 
-def _edge(url: str | None, token: str | None) -> Edge:
-    profile = profiles.current()
-    if profile is not None:
-        url = url or profile.get("receipts_url")
-        token = profile.get("token") if token is None else token
-        return _complete(url, token, profile.get("ca_file"))
-    stack = service_of(running_stack(), "receipts")
-    if token is None:
-        token = stack.get("env", {}).get(_TOKEN, "")
-    return _complete(url or stack.get("url"), token)
+def ask_story(edge: Edge, message_id: str, timeout_s: float) -> dict[str, Any]:
+    """Ask receipts for all it knows of a message. Raises UsageError, NotFound, Unavailable."""
+    from yizhan_contracts.ids import is_message_id
 
-
-def _complete(url: str | None, token: str | None, ca_file: str = "") -> Edge:
-    if not url:
-        raise UsageError("no stack runs here: give --receipts-url or YIZHAN_RECEIPTS_URL")
-    return Edge(url.rstrip("/"), f"Bearer {token}" if token else "", ca_file)
-
-
-def _ask(edge: Edge, message_id: str, timeout_s: float) -> dict[str, Any]:
+    if not is_message_id(message_id):
+        raise UsageError("a message id is 32 lower-case hexadecimal characters")
     try:
         story = call(edge, "GET", f"/v1/messages/{message_id}", timeout_s=timeout_s)
     except NotFound as error:
@@ -88,7 +62,7 @@ def _fields(facts: dict[str, Any]) -> list[tuple[str, str]]:
 def _rows(timeline: list[dict[str, Any]], begin: str | None) -> list[list[str]]:
     return [
         [
-            _since(fact.get("at"), begin),
+            since(fact.get("at"), begin),
             *(_cell(fact.get(column)) for column in _COLUMNS[1:-1]),
             _cell(
                 {name: _brief(name, value) for name, value in fact.items() if _is_more(name, value)}
@@ -107,7 +81,7 @@ def _brief(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     return value.get("why") if name == "decision" and isinstance(value, dict) else value
 
 
-def _since(at: str | None, begin: str | None) -> str:
+def since(at: str | None, begin: str | None) -> str:
     """Say when, counted from the acceptance where that is known."""
     if not (at and begin):
         return at or ""

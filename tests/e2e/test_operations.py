@@ -1,0 +1,97 @@
+"""What operators do with channels from the command line, and what they are told of choices."""
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.configuration import NARROW
+from tests.support.settling import until
+from tests.support.world import World
+from yizhan_contracts.events import AttemptOutcome, Status
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90), pytest.mark.asyncio(loop_scope="session")]
+
+
+async def yizhan(world: World, *arguments: str) -> str:
+    """Run the command beside the stack; it finds address and token in the stack's own file."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "yizhan_cli", *arguments,
+        env=kept | {"YIZHAN_LOCAL_DIR": str(world.stack.work_dir)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    told, _ = await process.communicate()
+    assert process.returncode == 0, told.decode()
+    return told.decode()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def enabled(world: World) -> AsyncIterator[None]:
+    """Let the narrow channel take messages again."""
+    yield
+    await yizhan(world, "channels", "enable", "narrow")
+
+
+@pytest.mark.usefixtures("enabled")
+async def test_a_disabled_channel_hands_its_queue_back_and_every_message_goes_once(
+    world: World,
+) -> None:
+    ids = await asyncio.gather(*(world.send(world.number(NARROW)) for _ in range(12)))
+    await until(lambda: _planned_for_narrow(world, ids), "the queue to be there")
+    told = await yizhan(world, "channels", "disable", "narrow", "--reason", "it bills twice")
+    assert "narrow: disabled, nothing new: disabled" in told
+    assert "it bills twice" in await yizhan(world, "channels", "list")
+    for message_id in ids:
+        assert (await world.settled(message_id, within_s=30)).status is Status.DELIVERED
+    handed = [one for i in ids for one in await world.ends.handed(i)]
+    assert max(Counter(one.ref for one in handed).values()) == 1
+    released = {
+        fact.attempt_id
+        for message_id in ids
+        for fact in world.topics.finished[message_id]
+        if fact.outcome is AttemptOutcome.RELEASED
+    }
+    assert released
+    assert released <= {one.ref for one in handed if one.carrier != "narrow"}
+
+
+@pytest.mark.usefixtures("enabled")
+async def test_a_draining_channel_sends_its_queue_and_gets_nothing_new(world: World) -> None:
+    queued = await asyncio.gather(*(world.send(world.number(NARROW)) for _ in range(4)))
+    await until(lambda: _planned_for_narrow(world, queued), "the queue to be there")
+    before = {i for i in queued if world.topics.plans[i][0].channel == "narrow"}
+    assert "draining" in await yizhan(world, "channels", "drain", "narrow")
+    later = await world.send(world.number(NARROW))
+    assert (await world.settled(later)).status is Status.DELIVERED
+    assert world.topics.plans[later][0].channel != "narrow"
+    for message_id in before:
+        await world.settled(message_id)
+        assert [one.carrier for one in await world.ends.handed(message_id)] == ["narrow"]
+
+
+async def _planned_for_narrow(world: World, ids: list[str]) -> bool:
+    plans = [world.topics.plans.get(message_id) for message_id in ids]
+    return all(plans) and any(plan[0].channel == "narrow" for plan in plans if plan)
+
+
+async def test_a_choice_is_explained_from_candidates_to_outcome(world: World) -> None:
+    await world.ends.carrier(
+        "borealis-eu", by_country={"FR": {"refuse_ratio": 1, "refuse_code": "balance"}}
+    )
+    message_id = await world.send(world.number("FR"))
+    await world.settled(message_id)
+    told = await yizhan(world, "explain", message_id)
+    first, second = told.index("attempt 1 on borealis-eu"), told.index("attempt 2 on apex-global")
+    assert first < told.index("refused", first) < second
+    assert "tried, priority 10" in told[second:]
+    attempts = json.loads(await yizhan(world, "explain", message_id, "--json"))["attempts"]
+    assert [attempt["n"] for attempt in attempts] == [1, 2]
+    now = await yizhan(world, "explain", "--country", "FR")
+    assert "does not serve the country" in now
