@@ -72,7 +72,7 @@ class Channels:
     def current(self) -> Table:
         """Give the table in force, with the channels that are not to be used left out."""
         excluded = self._in_maintenance | dict.fromkeys(self._held, "held") | self._missing
-        return Table(self._wanted(), excluded)
+        return Table(self._wanted(), excluded, self._table.rules, self.version)
 
     def load(self) -> None:
         """Read the file for the first time. Raises BadTable."""

@@ -15,6 +15,7 @@ from router.errors import BadTable
 from router.table_spec import TableSpec
 from router.yaml_text import compose, construct, fill
 from yizhan_contracts.events import ChannelConfigured
+from yizhan_telecom.choice import Rule
 
 MOST_PROBLEMS = 5
 _OF_KEY = "[key]"
@@ -27,6 +28,7 @@ class ChannelTable:
 
     version: str
     channels: tuple[ChannelConfigured, ...]
+    rules: tuple[Rule, ...] = ()
 
 
 def version_of(text: bytes) -> str:
@@ -44,7 +46,9 @@ def parse_table(text: bytes, environ: Mapping[str, str], now: datetime) -> Chann
         raise BadTable("; ".join(_problems(error, root))) from None
     version = version_of(text)
     return ChannelTable(
-        version, tuple(channel.configured(version, now) for channel in spec.channels)
+        version,
+        tuple(channel.configured(version, now) for channel in spec.channels),
+        tuple(rule.rule() for rule in spec.rules),
     )
 
 
@@ -82,6 +86,6 @@ def _step(node: yaml.Node, step: int | str) -> tuple[yaml.Node, yaml.Node] | Non
 
 
 def _named(node: yaml.Node, at: int) -> str:
-    """Call a channel by its name, else by its place."""
-    found = _step(node, "channel")
+    """Call a channel or a rule by its name, else by its place."""
+    found = _step(node, "channel") or _step(node, "name")
     return str(found[1].value) if found is not None else str(at)

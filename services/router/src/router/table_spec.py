@@ -11,14 +11,17 @@ from yizhan_contracts.events import (
     NO_CHANNEL,
     ChannelConfigured,
     ChannelName,
+    Lane,
     Protocol,
     Repeats,
+    RoutingPolicy,
     SenderKind,
     SmppOptions,
     TemplateState,
 )
 from yizhan_contracts.reasons import Reason
 from yizhan_telecom.channel_rules import REST, kind_of
+from yizhan_telecom.choice import Rule
 
 _COUNTRY = re.compile(r"[A-Z]{2}|[0-9]{3}|\*")
 _NETWORK = re.compile(r"[0-9]{5,6}")
@@ -213,10 +216,40 @@ class ChannelSpec(Spec):
         return ChannelConfigured.model_validate(stated | stamp)
 
 
+class RuleSpec(Spec):
+    """What holds for some messages in place of their account's policy."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+    accounts: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    countries: tuple[Annotated[str, AfterValidator(_country)], ...] = ()
+    routing: RoutingPolicy | None = None
+    shares: dict[ChannelName, Annotated[int, Field(ge=1, le=1_000_000)]] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.routing is None and not self.shares:
+            raise ValueError("a rule says routing, or shares, or both")
+        return self
+
+    @property
+    def is_for_all(self) -> bool:
+        """It leaves nothing to the rules after it."""
+        return not (self.accounts or self.categories or self.lanes or self.countries)
+
+    def rule(self) -> Rule:
+        """Give the rule as it is chosen by."""
+        return Rule(**dict(self))
+
+
 class TableSpec(Spec):
     """The whole file."""
 
     channels: tuple[ChannelSpec, ...]
+    rules: tuple[RuleSpec, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -229,4 +262,17 @@ class TableSpec(Spec):
             raise ValueError(
                 f"prices are compared and so are in one currency, not in {', '.join(currencies)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_rules_that_can_hold(self) -> Self:
+        channels, names = {channel.channel for channel in self.channels}, set[str]()
+        for at, rule in enumerate(self.rules):
+            if rule.name in names:
+                raise ValueError(f"rules that are there twice: {rule.name}")
+            names.add(rule.name)
+            if strangers := sorted(rule.shares.keys() - channels):
+                raise ValueError(f"rule {rule.name} shares with no channel: {', '.join(strangers)}")
+            if rule.is_for_all and at + 1 < len(self.rules):
+                raise ValueError(f"rule {rule.name} is for all: no rule after it is ever looked at")
         return self

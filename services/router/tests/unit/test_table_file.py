@@ -7,7 +7,14 @@ import pytest
 
 from router.errors import BadTable
 from router.table_file import parse_table
-from yizhan_contracts.events import NetworkRoute, SmppBind, SmppOptions, TemplateState
+from yizhan_contracts.events import (
+    Lane,
+    NetworkRoute,
+    RoutingPolicy,
+    SmppBind,
+    SmppOptions,
+    TemplateState,
+)
 from yizhan_contracts.reasons import Reason
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -117,6 +124,40 @@ def test_a_mistake_in_what_a_carrier_allows_is_named(old: str, new: str, expecte
     with pytest.raises(BadTable) as raised:
         parse_table(RICH.replace(old, new, 1).encode(), {}, NOW)
     assert expected in str(raised.value)
+
+
+RULES = """
+rules:
+  - { name: cheap-bulk, lanes: [bulk], categories: [notification], routing: cost }
+  - { name: norway, accounts: [x, y], countries: [NO], shares: { a: 70 } }
+  - { name: rest, routing: balanced }
+"""
+
+
+def test_rules_are_carried_over_in_their_order() -> None:
+    bulk, norway, rest = parse_table((GOOD + RULES).encode(), ENVIRON, NOW).rules
+    assert (bulk.lanes, bulk.categories) == ((Lane.BULK,), ("notification",))
+    assert bulk.routing is RoutingPolicy.COST
+    assert (norway.accounts, norway.countries, norway.shares) == (("x", "y"), ("NO",), {"a": 70})
+    assert (rest.name, rest.routing) == ("rest", RoutingPolicy.BALANCED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("[bulk]", "[bulky]", "line 14: rules.cheap-bulk.lanes.0: "),
+        ("routing: cost", "routing: luck", "line 14: rules.cheap-bulk.routing: "),
+        (", routing: cost", "", "line 14: rules.cheap-bulk: a rule says routing, or shares"),
+        ("a: 70", "a: 0", "line 15: rules.norway.shares.a: "),
+        ("a: 70", "b: 70", "rule norway shares with no channel: b"),
+        ("[NO]", "[Norway]", "line 15: rules.norway.countries.0: 'Norway' is no country"),
+        ("rest, ", "norway, ", "rules that are there twice: norway"),
+        (", accounts: [x, y], countries: [NO]", "", "rule norway is for all: no rule after it"),
+    ],
+)
+def test_a_mistake_in_a_rule_is_named(old: str, new: str, expected: str) -> None:
+    assert old in RULES
+    assert expected in problem(GOOD + RULES.replace(old, new, 1))
 
 
 def test_the_version_is_that_of_the_bytes() -> None:
