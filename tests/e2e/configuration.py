@@ -15,6 +15,9 @@ LATE = "MT"
 NARROW = "BE"
 """A country whose first channel takes four messages a second."""
 
+OPERATED = "AT"
+"""A country whose first channel takes four messages a second, and is taken out by operators."""
+
 NO_ROUTE = "IS"
 """A country that no channel serves."""
 
@@ -25,12 +28,13 @@ def change(files: Files) -> None:
         countries = channel(files, name)["countries"]
         rest = countries.pop("*")
         channel(files, name)["countries"] = {
-            **dict.fromkeys([*COUNTRIES, NARROW], rest),
+            **dict.fromkeys([*COUNTRIES, NARROW, OPERATED], rest),
             **countries,
         }
     _add_channel(files, "drip", DRIP, tps=0.01)
     _add_channel(files, "late", LATE, tps=100)
     _add_channel(files, "narrow", NARROW, tps=4)
+    _add_channel(files, "operated", OPERATED, tps=4)
     policy = {"receipt_timeout_s": 3, "voice": "on-failure", "voice_wait_s": 30}
     add_account(files, "quick", like="demo", suffix="-quick", policy=policy)
     hold = {"receipt_timeout_s": 3, "in_doubt": "hold"}

@@ -22,6 +22,7 @@ class HealthWatch:
         self._clock = clock
         self._advanced_at = -ADVANCE_S
         self._shown: set[str] = set()
+        self._disabled: frozenset[str] = frozenset()
 
     def use(self, table: Table) -> None:
         """Know the channels of this table and no others."""
@@ -29,11 +30,14 @@ class HealthWatch:
             self._metrics.forget_channel(gone)
         self._health.keep(table.channels, self._clock.monotonic())
         self._shown = set(table.channels)
+        self._disabled = frozenset(c.channel for c in table.channels.values() if not c.enabled)
         for channel in self._shown:
             self._show(channel)
 
     def on_channel_reported(self, key: str, report: ChannelReported | None) -> None:
         """Take an adapter's report, or its tombstone."""
+        if report is not None and report.channel in self._disabled:
+            return  # not bound because we said so: nothing is to be held against it afterwards
         now = self._clock.monotonic()
         self._tell(
             self._health.channel_reported(report, now)

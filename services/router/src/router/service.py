@@ -15,6 +15,7 @@ from yizhan_telecom.choice import Choice, Chooser, Facts, Why
 from yizhan_telecom.health import Health, State
 
 _USABLE = (State.HEALTHY, State.DEGRADED)
+_NOBODY = (Why.NO_ROUTE, Why.NOT_TAKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class PlanAttempts:
         """Plan the same attempt again: elsewhere at once, where it came from after a wait."""
         avoided = task.tried if waits_since else (*task.tried, task.released_by)
         choice = self._choose(facts, health_now, avoided)
-        if choice.channel is None and choice.why is Why.NO_ROUTE:
+        if choice.channel is None and choice.why in _NOBODY:
             return self._without_channel(task, facts, choice, now)
         if choice.channel is None or not self._is_usable(choice, facts):
             return Wait("released")
@@ -126,11 +127,8 @@ class PlanAttempts:
     def _without_channel(
         self, task: Task, facts: Facts, choice: Choice, now: datetime
     ) -> AttemptPlanned | Wait:
-        """Close; but wait where a channel is only held or lacks topics, which people repair."""
-        table = self._chooser.table
-        if choice.why is Why.NO_ROUTE and table.may_serve_later(
-            facts.country, is_test=facts.is_test
-        ):
+        """Close; but wait where one would take it that is only held, draining, maintained ..."""
+        if choice.why in _NOBODY and self._chooser.table.may_serve_later(facts):
             return Wait("channel-not-usable")
         return closed(task, reason_without_channel(choice), now, choice.decision)
 

@@ -128,7 +128,7 @@ def message(number: int = 1, **values: Any) -> MessageAccepted:
         recipient=recipient,
         country=values.pop("country", "FR"),
         sender="Yizhan",
-        text="Your parcel is on its way.",
+        text=values.pop("text", "Your parcel is on its way."),
         charging_num=1,
         policy=policy,
         origin=Origin(kind=OriginKind.API, arrived_at=START),

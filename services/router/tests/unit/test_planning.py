@@ -8,12 +8,15 @@ from services.router.tests.unit.fakes import START, Router, channel, finished, m
 from router.domain import Routable
 from yizhan_contracts.events import (
     AttemptOutcome,
+    CountryRoute,
     InDoubtPolicy,
     Lane,
     Policy,
+    RoutingPolicy,
 )
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.errors import Retryable
+from yizhan_telecom.choice import Rule, Table
 
 REFUSED, FAILED, RELEASED, IN_DOUBT = (
     AttemptOutcome.REFUSED,
@@ -257,3 +260,61 @@ async def test_the_next_message_avoids_a_channel_as_soon_as_it_is_reported_broke
     assert router.registry.get_sample_value(
         "yizhan_router_channel_state", {"channel": "a"}
     ) == pytest.approx(3)
+
+
+async def test_a_rule_takes_the_place_of_the_accounts_policy_and_the_decision_says_so() -> None:
+    dear = channel("dear", priority=10)
+    cheap = channel("cheap", priority=20)
+    cheap = cheap.model_copy(update={"countries": {"*": CountryRoute(price=0.01, priority=20)}})
+    dear = dear.model_copy(update={"countries": {"*": CountryRoute(price=0.09, priority=10)}})
+    router = Router(dear, cheap)
+    rule = Rule("cheap-bulk", lanes=(Lane.BULK,), routing=RoutingPolicy.COST)
+    router.use(Table((dear, cheap), rules=(rule,), version="v1"))
+    await router.take(message(1), message(2, lane=Lane.BULK))
+    standard, bulk = router.plans
+    assert (standard.channel, standard.decision.routing) == ("dear", "quality")
+    assert (bulk.channel, bulk.decision.routing) == ("cheap", "cost, rule cheap-bulk")
+    assert bulk.decision.table_version == "v1"
+
+
+async def test_a_channel_that_does_not_take_the_message_is_none_and_the_decision_says_why() -> None:
+    strict = channel("strict", priority=1, needs_templates=True)
+    router = Router(strict, channel("a"))
+    await router.take(message())
+    assert router.plan.channel == "a"
+    assert router.plan.decision.excluded["strict"].startswith("takes templates only")
+
+
+async def test_where_no_channel_takes_the_message_it_settles_and_the_decision_says_why() -> None:
+    router = Router(channel("strict", needs_templates=True))
+    await router.take(message())
+    assert (router.plan.channel, router.plan.reason) == ("none", Reason.NO_ROUTE)
+    assert router.plan.decision.excluded["strict"].startswith("takes templates only")
+
+
+async def test_what_a_disabled_channel_reports_is_not_held_against_it() -> None:
+    router = two()
+    off = channel("a", enabled=False)
+    router.use(Table((off, channel("b", priority=20))))
+    for _ in range(3):
+        router.clock.passed_s += 5
+        router.report("a", {}, bound=False)
+    router.use(Table((channel("a"), channel("b", priority=20))))
+    await router.take(message())
+    assert (router.plan.channel, router.plan.decision.why) == ("a", "preferred")
+
+
+async def test_a_message_waits_for_a_channel_that_would_take_it_and_is_left_out_for_now() -> None:
+    strict, drained = channel("strict", needs_templates=True), channel("b", draining=True)
+    router = Router(strict, drained)
+    ((_, wait),) = await router.take(message())
+    assert wait.why == "channel-not-usable"
+    router.use(Table((strict, drained.model_copy(update={"unicode": False}))))
+    await router.take(message(2, text="驿站"))
+    assert (router.plan.channel, router.plan.reason) == ("none", Reason.NO_ROUTE)
+
+
+async def test_a_released_attempt_that_nobody_else_takes_settles() -> None:
+    router = Router(channel("a", enabled=False), channel("strict", needs_templates=True))
+    await router.take(finished(message(), RELEASED))
+    assert (router.plan.channel, router.plan.n) == ("none", 1)

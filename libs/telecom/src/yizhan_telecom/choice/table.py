@@ -121,11 +121,17 @@ class Table:
                 reasons[name] = f"does not serve {country}"
         return reasons
 
-    def may_serve_later(self, country: str, *, is_test: bool = False) -> bool:
-        """Tell whether a channel of this country is left out for now only (not: disabled)."""
-        return any(
-            self.channels[name].enabled for name in self.excluded_in(country, is_test=is_test)
-        )
+    def may_serve_later(self, facts: Facts) -> bool:
+        """Tell whether a channel that would take a message is left out for now only.
+
+        A disabled one is not: nobody knows whether it comes back.
+        """
+        for name in self.excluded_in(facts.country, is_test=facts.is_test):
+            channel = self.channels[name]
+            route = route_of(channel, facts.country)
+            if channel.enabled and route and not _entry(channel, route, "").refusal(facts):
+                return True
+        return False
 
 
 def _entry(channel: ChannelConfigured, route: CountryRoute, network: str) -> Entry:

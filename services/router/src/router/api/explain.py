@@ -2,16 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 
-from router.api.models import CandidateOut, ExplainOut
+from router.api.models import CandidateOut, ExplainIn, ExplainOut
 from router.channels import Channels
 from router.health_watch import HealthWatch
-from yizhan_contracts import ids
-from yizhan_contracts.events import Lane, RoutingPolicy
 from yizhan_telecom.choice import Chooser, Explained, Facts
-
-_ANY_MESSAGE = "0" * 32
 
 
 def explain_route(channels: Channels, chooser: Chooser, watch: HealthWatch) -> APIRouter:
@@ -19,25 +15,26 @@ def explain_route(channels: Channels, chooser: Chooser, watch: HealthWatch) -> A
     api = APIRouter()
 
     @api.get("/explain")
-    async def explain(
-        country: Annotated[str, Query(pattern=r"^([A-Z]{2}|[0-9]{3})$")],
-        routing: RoutingPolicy = RoutingPolicy.QUALITY,
-        lane: Lane = Lane.STANDARD,
-        test: bool = False,  # noqa: FBT001, FBT002 - a query parameter
-        tried: Annotated[str, Query(description="channels, comma-separated")] = "",
-        message_id: str = _ANY_MESSAGE,
-    ) -> ExplainOut:
+    async def explain(asked: Annotated[ExplainIn, Query()]) -> ExplainOut:
         """Say what a message would take now, without sending any."""
-        if not ids.is_message_id(message_id):
-            raise HTTPException(422, "a message id is 32 hexadecimal characters")
-        names = tuple(name for name in tried.split(",") if name)
-        facts = Facts(message_id, len(names) + 1, country, lane, routing, test, may_probe=False)
+        names = tuple(name for name in asked.tried.split(",") if name)
+        facts = Facts(
+            asked.message_id,
+            len(names) + 1,
+            asked.country,
+            asked.lane,
+            asked.routing,
+            asked.test,
+            may_probe=False,
+            network=asked.network,
+            account_id=asked.account,
+        )
         explained = chooser.explain(facts, watch.advance(), names)
         choice = explained.choice
         return ExplainOut(
-            country=country,
-            routing=routing,
-            lane=lane,
+            country=asked.country,
+            routing=explained.routing,
+            lane=asked.lane,
             chosen=choice.channel,
             why=choice.why,
             candidates=[_candidate(one) for one in explained.candidates],

@@ -5,7 +5,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, StringConstraints
 
-from yizhan_contracts.events import ChannelMode, CountryRoute
+from yizhan_contracts.events import (
+    ChannelMode,
+    Country,
+    CountryRoute,
+    Lane,
+    MessageId,
+    RoutingPolicy,
+)
 
 
 class HealthOut(BaseModel):
@@ -74,6 +81,19 @@ class CandidateOut(BaseModel):
     priority: int
     weight: int
     is_full: bool
+
+
+class ExplainIn(BaseModel):
+    """What is asked for; ``tried`` are channels, comma-separated."""
+
+    country: Country
+    routing: RoutingPolicy = RoutingPolicy.QUALITY
+    lane: Lane = Lane.STANDARD
+    account: str = ""
+    network: str = ""
+    test: bool = False
+    tried: str = ""
+    message_id: MessageId = "0" * 32
 
 
 class ExplainOut(BaseModel):

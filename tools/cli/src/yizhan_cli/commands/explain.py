@@ -17,10 +17,12 @@ _WHY = {
     "preferred": "it ranks first",
     "share": "drawn by weight among those that rank the same",
     "probe": "a trial of a channel that was broken",
+    "sticky": "this recipient's own among those that rank the same",
+    "not-taken": "channels serve the country, and none takes this message",
     "spilled": "the preferred ones are full",
     "degraded": "no healthy one is left",
     "broken": "all that is left is broken: the best of those",
-    "no-route": "no channel serves the country, or takes this message",
+    "no-route": "no channel serves the country",
     "exhausted": "all that do have been tried",
 }
 
@@ -33,6 +35,7 @@ def explain(
     ] = None,
     routing: Annotated[str, typer.Option(help="quality, cost or balanced.")] = "quality",
     lane: Annotated[str, typer.Option(help="urgent, standard or bulk.")] = "standard",
+    account: Annotated[str, typer.Option(help="Whose rules hold.")] = "",
     receipts_url: ReceiptsUrl = None,
     router_url: RouterUrl = None,
     token: Token = None,
@@ -46,7 +49,8 @@ def explain(
     if (message_id is None) is (country is None):
         raise UsageError("explain what? A message id, or --country for what would be chosen now")
     if message_id is None:
-        query = urlencode({"country": country, "routing": routing, "lane": lane})
+        asked = {"country": country, "routing": routing, "lane": lane, "account": account}
+        query = urlencode(asked)
         edge = service_edge("router", router_url, token)
         said = call(edge, "GET", f"/v1/explain?{query}", timeout_s=timeout_s)
         show_json(said) if as_json else _show_now(said)
