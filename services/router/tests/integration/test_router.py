@@ -149,8 +149,8 @@ async def test_the_api_shows_the_table_and_explains_a_choice(stage: Stage) -> No
     assert table["channels"][0]["health"]["state"] == "healthy"
     assert (said["chosen"], said["why"]) == ("b", "preferred")
     assert [(row["channel"], row["is_tried"]) for row in said["candidates"]] == [
-        ("a", True),
         ("b", False),
+        ("a", True),
     ]
     assert wrong["detail"][0]["loc"] == ["query", "country"]
 
