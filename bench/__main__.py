@@ -36,6 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=40_000)
     parser.add_argument("--http-messages", type=int, default=10_000)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--smpp", action="store_true", help="carriers by SMPP, not HTTP")
     parser.add_argument("--rate", type=float, default=0, help="events a second; 0: flat out")
     parser.add_argument("--warm", type=int, default=2_000, help="messages that are not measured")
     parser.add_argument("--within", type=float, default=240, help="seconds to wait for the last")
@@ -49,7 +50,10 @@ async def main(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as rest:
         servers = PrivateServers(WORK / "servers")
         await rest.enter_async_context(servers)
-        stack = Stack(_configuration(), WORK, servers=servers, namespace=namespace)
+        overlay = CONFIG / ("bench-smpp" if arguments.smpp else "bench")
+        source = configuration(WORK, overlay)
+        stack = Stack(source, WORK, servers=servers, namespace=namespace)
+        os.environ["BENCH_SMSC"] = stack.plan.smpp_url.removeprefix("smpp://")
         await rest.enter_async_context(stack)
         bench = Bench(stack, arguments)
         await bench.events(arguments.warm, "warm-up")
@@ -61,10 +65,10 @@ async def main(arguments: argparse.Namespace) -> int:
     return 0 if all(result["settled"] >= result["accepted"] for result in results) else 1
 
 
-def _configuration() -> Path:
+def configuration(work: Path, overlay: Path) -> Path:
     """Lay the bench's own files (wide channels) over those of the demo."""
-    source = WORK / "source"
-    for folder in (CONFIG, CONFIG / "bench"):
+    source = work / "source"
+    for folder in (CONFIG, overlay):
         for file in folder.glob("*.yaml"):
             source.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, source / file.name)

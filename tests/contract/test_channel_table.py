@@ -21,6 +21,9 @@ channels:
 def test_both_read_the_same_names(table: bytes, tmp_path: Path) -> None:
     file = tmp_path / "channels.yaml"
     file.write_bytes(table)
-    environ = {"SIMULATORS_URL": "http://127.0.0.1:1"}
+    environ = {
+        "SIMULATORS_URL": "http://127.0.0.1:1",
+        "SIMULATORS_SMPP_URL": "smpp://127.0.0.1:2",
+    }
     routed = parse_table(table, environ, datetime(2026, 11, 23, tzinfo=UTC))
     assert channel_names("", file) == sorted(one.channel for one in routed.channels)

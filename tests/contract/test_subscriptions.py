@@ -31,7 +31,8 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the services the demo's configuration, as a stack does."""
     somewhere = "http://127.0.0.1:1"
     placeholders = load_account(tmp_path / "secrets.json").placeholders()
-    text = render(CONFIG, tmp_path, {"SIMULATORS_URL": somewhere, **placeholders})
+    placeholders |= {"SIMULATORS_URL": somewhere, "SIMULATORS_SMPP_URL": "smpp://127.0.0.1:2"}
+    text = render(CONFIG, tmp_path, placeholders)
     values = {"config": str(tmp_path), "url": somewhere, "receipts_url": somewhere}
     for service in PROGRAMS.services:
         for name, value in service.settings.items():

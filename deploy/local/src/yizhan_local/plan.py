@@ -37,6 +37,7 @@ class Plan:
         self._programs = programs
         self._services = _instances(programs, instances or {}, only)
         self._ports = {name: free_port() for name in self._services}
+        self._smpp_port = free_port()
         for key in self._overrides:
             if key != "*":
                 self.resolve(key)
@@ -67,6 +68,11 @@ class Plan:
     def url(self, name: str) -> str:
         """Return the address of an instance, or of the first one of a service."""
         return f"http://127.0.0.1:{self._ports[self.resolve(name)]}"
+
+    @property
+    def smpp_url(self) -> str:
+        """Return the address where the simulated carriers take binds."""
+        return f"smpp://127.0.0.1:{self._smpp_port}"
 
     def log(self, name: str) -> Path:
         """Return the log file of an instance."""
@@ -113,6 +119,7 @@ class Plan:
         values = {placeholder: self.url(service) for placeholder, service in first.items()}
         values |= {"config": str(self.config), "work": str(self.work_dir)}
         values |= {"url": self.url(name), "port": str(self._ports[name])}
+        values["smpp_port"] = str(self._smpp_port)
         return Template(template).safe_substitute(values)
 
 

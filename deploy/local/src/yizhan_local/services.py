@@ -1,6 +1,6 @@
 """The programs of the stack: what each is called, how it is started, what it is told.
 
-Values may name `${config}` (the folder of the rendered configuration), `${work}` (the stack's own
+Values may name `${smpp_port}` (where the simulators speak SMPP), `${config}` (the folder of the rendered configuration), `${work}` (the stack's own
 folder), `${url}` (the instance's own address) and `${<service>_url}` (the first instance of another
 service, hyphens as underscores).
 """
@@ -50,7 +50,10 @@ PROGRAMS = Programs(
     simulators=Service(
         "simulators",
         "yizhan_simulators",
-        arguments=("--port", "${port}", "--record-dir", "${work}/records"),
+        arguments=(
+            *("--port", "${port}", "--smpp-port", "${smpp_port}"),
+            *("--record-dir", "${work}/records"),
+        ),
         secrets=(REFERENCES,),
     ),
     services=(

@@ -217,7 +217,10 @@ class Stack:
             "kafka_url": self.servers.kafka_url,
             "mongo_url": self.servers.mongo_url,
             "servers": self.servers.details(),
-            "simulators": self._state_of(self.plan.simulators),
+            "simulators": {
+                **self._state_of(self.plan.simulators),
+                "smpp_url": self.plan.smpp_url,
+            },
             "services": {name: self._state_of(name) for name in services},
             "account": {"key": self.account.key, "secret": self.account.secret},
             "config_dir": str(self.plan.config),
@@ -261,7 +264,11 @@ class Stack:
 
     def _configure(self) -> dict[str, str]:
         """Render the configuration and return the secrets it refers to."""
-        placeholders = {"SIMULATORS_URL": self.simulators_url, **self.account.placeholders()}
+        placeholders = {
+            "SIMULATORS_URL": self.simulators_url,
+            "SIMULATORS_SMPP_URL": self.plan.smpp_url,
+            **self.account.placeholders(),
+        }
         text = render(self.config_dir, self.plan.config, placeholders)
         names = [*secret_names(text), *DRAWN]
         return load_secrets(self.work_dir / "secrets.json", names, os.environ)

@@ -34,7 +34,14 @@ def test_settings_name_folders_and_addresses(tmp_path: Path) -> None:
     assert voice["YIZHAN_VOICE_RECEIPTS_URL"] == plan.url("receipts")
     assert voice["YIZHAN_VOICE_PROVIDERS_FILE"] == f"{tmp_path}/config/voice.yaml"
     port = plan.url("simulators").rpartition(":")[2]
-    assert plan.command("simulators")[2:5] == ["yizhan_simulators", "--port", port]
+    smpp_port = plan.smpp_url.rpartition(":")[2]
+    assert plan.command("simulators")[2:7] == [
+        "yizhan_simulators",
+        "--port",
+        port,
+        "--smpp-port",
+        smpp_port,
+    ]
 
 
 def test_secrets_go_only_to_those_who_need_them(
