@@ -1,8 +1,8 @@
 """The programs of the stack: what each is called, how it is started, what it is told.
 
-Values may name `${smpp_port}` (where the simulators speak SMPP), `${config}` (the folder of the rendered configuration), `${work}` (the stack's own
-folder), `${url}` (the instance's own address) and `${<service>_url}` (the first instance of another
-service, hyphens as underscores).
+Values may name `${config}` (the folder of the rendered configuration), `${work}` (the stack's own
+folder), `${url}` (the instance's own address), `${smpp_port}` (where the simulators take binds) and
+`${<service>_url}` (the first instance of another service, hyphens as underscores).
 """
 
 from collections.abc import Mapping
