@@ -18,6 +18,7 @@ from carrier_adapter.carriers.base import (
     NotTaken,
     Refused,
     Submission,
+    Templated,
 )
 from carrier_adapter.carriers.http_json import HttpJsonCarrier
 from yizhan_contracts.reasons import Reason
@@ -128,6 +129,15 @@ async def test_a_batch_goes_in_one_call_and_each_message_gets_its_answer(
         "validity_s": 60,
         "callback": CALLBACK,
     }
+
+
+async def test_a_template_goes_in_the_carriers_words(
+    server: Server, carrier: HttpJsonCarrier
+) -> None:
+    submission = Submission("1", "+336", "S", "text", 60, Templated("SMS_1", ("128", "maths")))
+    await carrier.submit([submission], lambda: True, lambda _ref, _answer: None)
+    (message,) = server.calls[0]["messages"]
+    assert message["template"] == {"code": "SMS_1", "values": ["128", "maths"]}
     assert server.headers[0]["Authorization"] == "Bearer secret"
 
 

@@ -15,9 +15,17 @@ from carrier_adapter.carriers.base import (
     NotTaken,
     Refused,
     Submission,
+    Templated,
 )
 from carrier_adapter.domain.claims import Claim, ClaimKind
-from yizhan_contracts.events import AttemptOutcome
+from yizhan_contracts.events import (
+    AttemptOutcome,
+    CarrierTemplate,
+    CountryRoute,
+    SenderRules,
+    TemplateState,
+    TemplateUse,
+)
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.errors import Fatal
 
@@ -626,3 +634,32 @@ async def test_a_crash_between_any_two_steps_sends_once_and_loses_nothing(
     if finished:
         expected = {"accepted": "submitted", "lost": "in-doubt", "refused": "refused"}
         assert said == {expected[answer]}
+
+
+async def test_what_goes_out_has_the_countrys_sender_and_the_carriers_template() -> None:
+    world = World(
+        countries={"FR": CountryRoute(senders=SenderRules(rewrite="36180"))},
+        templates={
+            "score@2": CarrierTemplate(code="SMS_1", variables=("subject", "name", "absent")),
+            "score@3": CarrierTemplate(code="SMS_2", state=TemplateState.PENDING),
+        },
+    )
+    used = [
+        TemplateUse(template_id="score", version=version, language="zh", variables=_VALUES)
+        for version in (2, 3)
+    ]
+    messages = [message().model_copy(update={"template": use}) for use in used]
+    async with world.process() as process:
+        process.read(*map(plan, messages))
+        await process.turn()
+        assert {fact.sender for fact in world.kafka.facts()} == {"36180"}
+    handed = {one.attempt_id: one for one in world.carriers["a"].handed}
+    approved, pending = (handed[f"{one.message_id}-1"] for one in messages)
+    assert (approved.sender, approved.template) == (
+        "36180",
+        Templated("SMS_1", ("maths", "Li", "")),
+    )
+    assert pending.template is None
+
+
+_VALUES = {"name": "Li", "subject": "maths"}

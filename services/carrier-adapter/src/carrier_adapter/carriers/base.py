@@ -9,6 +9,14 @@ from yizhan_contracts.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
+class Templated:
+    """A message by the carrier's own name for its template, the values in the carrier's order."""
+
+    code: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One message for the carrier. ``attempt_id`` is our reference: it goes along where it can."""
 
@@ -17,6 +25,8 @@ class Submission:
     sender: str
     text: str
     validity_s: int
+    template: Templated | None = None
+    """Where the carrier has approved a template of its own for it."""
 
 
 @dataclass(frozen=True, slots=True)

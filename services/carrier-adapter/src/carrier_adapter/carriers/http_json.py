@@ -129,6 +129,7 @@ class HttpJsonCarrier:
                         "validity_s": one.validity_s,
                         "callback": callback,
                     }
+                    | _template(one)
                     for one in batch
                 ]
             }
@@ -229,3 +230,9 @@ async def _read(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401 - JSON
 
 def _seconds(retry_after: str) -> float:
     return min(float(retry_after), _LONGEST_RETRY_AFTER_S) if retry_after.isdecimal() else 0.0
+
+
+def _template(one: Submission) -> dict[str, object]:
+    if one.template is None:
+        return {}
+    return {"template": {"code": one.template.code, "values": one.template.values}}

@@ -18,6 +18,7 @@ from carrier_adapter.carriers.base import (
 from carrier_adapter.domain.breaker import State
 from carrier_adapter.domain.claims import SEND_WITHIN
 from carrier_adapter.domain.facts import Ending, handed_over
+from carrier_adapter.domain.templates import templated
 from carrier_adapter.sending.channel import Channel
 from carrier_adapter.sending.claiming import claim
 from carrier_adapter.sending.desk import Desk
@@ -27,6 +28,7 @@ from yizhan_contracts.events import AttemptFinished, AttemptOutcome, ChannelConf
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.clock import backoff_s
 from yizhan_runtime.logs import get_logger
+from yizhan_telecom.channel_rules import sender_in
 
 log = get_logger(__name__)
 
@@ -116,9 +118,10 @@ class Handover:
         return Submission(
             flight.attempt_id,
             message.recipient,
-            self._config.sender or message.sender,
+            sender_in(self._config, message.country, message.sender),
             message.text,
             max(1, int((message.valid_until - now).total_seconds())),
+            templated(self._config, message),
         )
 
     def _may_write(self) -> bool:
@@ -231,7 +234,8 @@ class Handover:
 
     def _fact(self, flight: Flight, ending: Ending) -> AttemptFinished:
         now, config = self._clock.now(), self._config
-        sender = config.sender or flight.plan.message.sender
+        message = flight.plan.message
+        sender = sender_in(config, message.country, message.sender)
         account = config.carrier_account
         return handed_over(flight.plan, account, sender, ending, flight.claimed_at, now)
 
