@@ -14,7 +14,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from services.ingest.tests.unit.fakes import NOON, FakeClock, FakeInputs, FakeMarks, FakePublisher
+from services.ingest.tests.unit.fakes import (
+    NOON,
+    FakeClock,
+    FakeInputs,
+    FakeMarks,
+    FakePublisher,
+    rich_purse,
+)
 from services.ingest.tests.unit.making import raw
 
 from ingest import numbers
@@ -69,14 +76,15 @@ def measure(name: str, count: int, work: Callable[[], object]) -> None:
 
 
 def in_batches(arrivals: Sequence[Arrival]) -> tuple[TakeShipmentEvents, list[Event]]:
-    publisher = FakePublisher()
+    publisher, inputs, clock = FakePublisher(), FakeInputs(), FakeClock()
     use_case = TakeShipmentEvents(
         load_catalogue(ACCOUNTS),
-        FakeInputs(),
+        inputs,
         FakeMarks(),
         publisher,
         WordFiles(ACCOUNTS.parent / "words"),
-        clock=FakeClock(),
+        purse=rich_purse(inputs, clock),
+        clock=clock,
         random_bits=lambda bits: int.from_bytes(os.urandom(bits // 8)),
         metrics=IngestMetrics(CollectorRegistry()),
     )

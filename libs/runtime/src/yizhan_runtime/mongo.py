@@ -14,7 +14,7 @@ from typing import Any
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import IndexModel, ReadPreference, WriteConcern
+from pymongo import IndexModel, ReadPreference, ReturnDocument, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
@@ -177,6 +177,22 @@ class Mongo:
                 # Two upserts of one document: the second finds what the first has made.
                 result = await target.update_one(query, update, upsert=upsert)
         return int(result.matched_count)
+
+    async def find_one_and_update(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        update: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    ) -> Document | None:
+        """Update one document and give it as it is then; None: the query found none.
+
+        After Retryable it may be done or not: the query must tell a repeat apart.
+        """
+        async with self._bounded(collection, "update"):
+            found: Document | None = await self._database[collection].find_one_and_update(
+                query, update, return_document=ReturnDocument.AFTER
+            )
+        return found
 
     async def delete_by_ids(self, collection: str, ids: Iterable[Any]) -> int:
         wanted = list(ids)

@@ -22,7 +22,12 @@ from ingest.keys.seeds import seeded
 from ingest.keys.service import ManageKeys, apply_seeds
 from ingest.keys.vault import Vault
 from ingest.metrics import IngestMetrics
-from ingest.ports import Catalogue, Content, Inputs
+from ingest.ports import Content
+from ingest.quota.keeper import Keeper
+from ingest.quota.leases import Terms
+from ingest.quota.mongo import MongoWallets
+from ingest.quota.purse import Purse
+from ingest.quota.seeds import seed as seed_wallets
 from ingest.requests.api import Api, BodySizes
 from ingest.requests.many import AcceptMany
 from ingest.requests.service import AcceptRequests, Limits
@@ -57,9 +62,10 @@ class _Shared:
 
     service: Service
     settings: IngestSettings
-    catalogue: Catalogue
+    catalogue: Snapshot
     content: Content
-    inputs: Inputs
+    inputs: MongoInputs
+    purse: Purse
     metrics: IngestMetrics
     random_bits: RandomBits
 
@@ -83,7 +89,8 @@ def build(
     metrics = IngestMetrics(service.registry)
     inputs = MongoInputs(service.mongo())
     service.on_start(inputs.ensure_indexes)
-    shared = _Shared(service, settings, catalogue, content, inputs, metrics, random_bits)
+    purse = _add_quota(service, settings, seed, inputs, metrics)
+    shared = _Shared(service, settings, catalogue, content, inputs, purse, metrics, random_bits)
     if Role.API in roles:
         _add_api(shared, seed)
         for router in make_review_routers(reviews):
@@ -117,6 +124,35 @@ def _add_reviews(
     return reviews
 
 
+def _add_quota(
+    service: Service,
+    settings: IngestSettings,
+    seed: FileCatalogue,
+    inputs: MongoInputs,
+    metrics: IngestMetrics,
+) -> Purse:
+    """Open the wallets of the file, and keep this process in quota."""
+    wallets = MongoWallets(service.mongo(), service.clock)
+    purse = Purse(
+        wallets,
+        inputs,
+        service.clock,
+        owner=f"{settings.instance or 'ingest'}-{secrets.token_hex(4)}",
+        draw_id=lambda: secrets.token_hex(8),
+        terms=Terms(settings.ingest_lease_s, settings.ingest_lease_grace_s),
+    )
+    wallets.watch(purse.put_wallet)
+    keeper = Keeper(purse, wallets, inputs, service.publisher, clock=service.clock, metrics=metrics)
+    service.on_start(wallets.feed.load)
+    service.on_start(lambda: seed_wallets(wallets, seed.accounts()))
+    service.background("wallets", wallets.feed.run)
+    service.background("leases ahead", keeper.ahead)
+    service.background("leases closing", keeper.closing)
+    service.background("leases recovering", keeper.recovering)
+    service.on_stop(keeper.close_all)
+    return purse
+
+
 def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
     service, settings = shared.service, shared.settings
     limits = Limits(
@@ -128,6 +164,7 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
         shared.inputs,
         service.publisher,
         shared.content,
+        purse=shared.purse,
         clock=service.clock,
         random_bits=shared.random_bits,
         metrics=shared.metrics,
@@ -175,6 +212,7 @@ def _add_events(shared: _Shared) -> None:
         marks,
         service.publisher,
         shared.content,
+        purse=shared.purse,
         clock=service.clock,
         random_bits=shared.random_bits,
         metrics=shared.metrics,

@@ -1,6 +1,7 @@
 """Accounts and what they may send: keys, templates, rules. Never changed in place."""
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Self
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from ingest.entry import Entry
+from ingest.quota.wallet import PackageKind
 from ingest.rendering import language_chain
 from ingest.senders.model import SenderId, Senders
 from ingest.templates.matching import Matcher
@@ -119,6 +121,10 @@ class Account(AccountFacts):
     templates: tuple[Template, ...] = ()
     senders: tuple[SenderId, ...] = ()
     """Signatures and sender IDs. Of a file also those that its accounts, rules and texts name."""
+    packages: dict[PackageKind, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """What a new wallet begins with, in chargingNum; a wallet that is there is left alone."""
+    balance: Annotated[Decimal, Field(ge=0, decimal_places=4, max_digits=18)] = Decimal(0)
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "CNY"
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

@@ -44,6 +44,10 @@ class Code(StrEnum):
     STEP_NOT_POSSIBLE = "step-not-possible"
     REASON_MISSING = "reason-missing"
     REGISTRY_FULL = "registry-full"
+    # Packages and balance
+    PACKAGE_EMPTY = "package-empty"
+    PACKAGE_NOT_FOR_MARKETING = "package-not-for-marketing"
+    BALANCE_EMPTY = "balance-empty"
     # Shipment events
     MALFORMED = "malformed"
     TYPE_UNKNOWN = "type-unknown"
@@ -116,6 +120,9 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.STEP_NOT_POSSIBLE: "Look at its state: make a new version where this one is decided.",
     Code.REASON_MISSING: "Write what is to be changed: the account reads it.",
     Code.REGISTRY_FULL: "Use what is registered, with variables; or ask the operators.",
+    Code.PACKAGE_EMPTY: "Buy a package of this kind: others are not taken in its place.",
+    Code.PACKAGE_NOT_FOR_MARKETING: "Buy a marketing package: notifications' carry no marketing.",
+    Code.BALANCE_EMPTY: "Top the balance up: it must be above zero, whatever the packages hold.",
     Code.MALFORMED: "Correct the record's form; its bytes are kept in ingest.dlq.",
     Code.TYPE_UNKNOWN: "Only events whose type is or ends in .shipment.updated.v1 are taken here.",
     Code.RECIPIENT_MALFORMED: "Correct this recipient and send the event with a new revision.",

@@ -55,6 +55,13 @@ class IngestMetrics:
             "yizhan_ingest_waiting_requests", "Requests that wait for a round.", registry=registry
         )
 
+        self._leases = Counter(
+            "yizhan_ingest_quota_leases_total",
+            "Leases of quota: closed by their owner, unsure (left to be recovered), recovered.",
+            ["event"],
+            registry=registry,
+        )
+
     def record_events(self, answered: Iterable[tuple[str, ShipmentAnswered]]) -> None:
         """Count a batch of answers, each with the mode that its event came in."""
         pairs = list(answered)
@@ -74,6 +81,9 @@ class IngestMetrics:
 
     def record_request(self, route: str, status: int, seconds: float) -> None:
         self._requests.labels(route, str(status)).observe(seconds)
+
+    def record_leases(self, event: str, count: int) -> None:
+        self._leases.labels(event).inc(count)
 
     def record_refusal(self, code: str) -> None:
         self._refusals.labels(code).inc()

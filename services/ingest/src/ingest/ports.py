@@ -35,6 +35,8 @@ class Input:
     message: MessageAccepted
     begun_at: datetime
     body_hash: str = ""
+    lease: str = ""
+    """The lease that paid for it; empty for what costs nothing."""
 
 
 class Inputs(Protocol):

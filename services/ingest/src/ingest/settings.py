@@ -42,6 +42,11 @@ class IngestSettings(RuntimeSettings):
     """How long an input is remembered: the longest validity, 3 days, plus 7; and longer than
     ``shipment.updated`` is kept, or a re-read topic would send again."""
 
+    ingest_lease_s: float = Field(default=60.0, ge=1, le=600)
+    """How long a process spends from one lease of a package, at most."""
+    ingest_lease_grace_s: float = Field(default=120.0, ge=1, le=1800)
+    """What a crash left of a lease comes back so long after its end: longer than storing takes."""
+
     @property
     def vault_materials(self) -> list[str]:
         """The key material, the one in use first."""

@@ -58,6 +58,8 @@ accounts:
     name: A shop
     state: verified
     sender: Yizhan
+    packages: {{ domestic: 1000000, international: 1000000 }}
+    balance: 100.00
     validity_s: 3600
     policy: {{ voice: on-failure, receipt_timeout_s: 6 }}
     keys:
@@ -83,6 +85,8 @@ accounts:
     name: Somebody else
     state: verified
     sender: Other
+    packages: {{ domestic: 1000000, international: 1000000 }}
+    balance: 100.00
     keys: [{{ key: other-key, secret_sha256: {SECRET_SHA256} }}]
     templates: *templates
     rules: {{ delivered: {{ template: delivered }} }}

@@ -18,6 +18,7 @@ from services.ingest.tests.unit.fakes import (
     FakeContent,
     FakeInputs,
     FakePublisher,
+    rich_purse,
 )
 from services.ingest.tests.unit.making import AUTHORIZATION, SECRET, US, catalogue, random_bits
 
@@ -52,6 +53,7 @@ class World:
             self.inputs,
             self.publisher,
             self.content,
+            purse=rich_purse(self.inputs, self.clock),
             clock=self.clock,
             random_bits=random_bits(),
             metrics=metrics,

@@ -12,6 +12,7 @@ from services.ingest.tests.unit.fakes import (
     FakeInputs,
     FakeMarks,
     FakePublisher,
+    rich_purse,
 )
 from services.ingest.tests.unit.making import CA, US, US_OTHER, catalogue, event, random_bits, raws
 
@@ -44,6 +45,7 @@ class World:
             self.marks,
             self.publisher,
             self.content,
+            purse=rich_purse(self.inputs, self.clock),
             clock=self.clock,
             random_bits=random_bits(),
             metrics=IngestMetrics(CollectorRegistry()),

@@ -16,6 +16,7 @@ from services.ingest.tests.unit.fakes import (
     FakeInputs,
     FakeMarks,
     FakePublisher,
+    rich_purse,
 )
 from services.ingest.tests.unit.making import ACCOUNTS, catalogue, event, random_bits, raws
 
@@ -45,13 +46,15 @@ class KeptAside(SetAside):
 
 def parts() -> tuple[ShipmentHandler, FakePublisher, KeptAside, CollectorRegistry]:
     publisher, aside, registry = FakePublisher(), KeptAside(), CollectorRegistry()
+    inputs, clock = FakeInputs(), FakeClock()
     use_case = TakeShipmentEvents(
         catalogue(),
-        FakeInputs(),
+        inputs,
         FakeMarks(),
         publisher,
         FakeContent(),
-        clock=FakeClock(),
+        purse=rich_purse(inputs, clock),
+        clock=clock,
         random_bits=random_bits(),
         metrics=IngestMetrics(registry),
     )
@@ -103,6 +106,7 @@ async def test_old_inputs_are_dropped_and_young_ones_stay() -> None:
         FakeMarks(),
         FakePublisher(),
         FakeContent(),
+        purse=rich_purse(inputs, clock),
         clock=clock,
         random_bits=random_bits(),
         metrics=IngestMetrics(CollectorRegistry()),

@@ -8,17 +8,23 @@ time, retention too.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ingest.ports import Input, Mark
+from ingest.quota.ports import Paid
+from ingest.quota.wallet import OpenLease
 from ingest.requests.many import Answer
-from yizhan_contracts.events import MessageAccepted
+from yizhan_contracts import ids
+from yizhan_contracts.events import MessageAccepted, OriginKind
 from yizhan_runtime.mongo import Document, Index, Mongo
 
 INPUTS = "inputs"
 MARKS = "marks"
 ANSWERS = "answers"
 _DONE = ".done"
+_BEFORE, _AFTER = timedelta(minutes=2), timedelta(seconds=30)
+"""An id is drawn before its request waits for a round, and is paid for until its lease ends."""
+_STEP = timedelta(seconds=10)
 
 ANSWERS_KEPT_S = 11 * 86_400
 """As long as inputs are, by default: a repeat after that is a new request."""
@@ -70,6 +76,38 @@ class MongoInputs:
         # harm.
         await self._mongo.delete_by_ids(INPUTS, [input_id + _DONE for input_id in old])
         return await self._mongo.delete_by_ids(INPUTS, old)
+
+    async def paid_by(self, leases: Sequence[OpenLease]) -> Sequence[Paid]:
+        """Find what leases paid for, among the messages whose ids were drawn while they were good.
+
+        A walk over the index of message ids instead of an index more: only a crash asks.
+        """
+        if not leases:
+            return ()
+        at = min(lease.taken_at for lease in leases) - _BEFORE
+        end = max(lease.until for lease in leases) + _AFTER
+        lease_ids = [lease.lease_id for lease in leases]
+        found: list[Paid] = []
+        while at < end:
+            found += await self._paid_between(at, at + _STEP, lease_ids)
+            at += _STEP
+        return found
+
+    async def _paid_between(
+        self, begin: datetime, end: datetime, lease_ids: Sequence[str]
+    ) -> Sequence[Paid]:
+        first, last = (ids.first_message_id(int(at.timestamp() * 1000)) for at in (begin, end))
+        query = {"message_id": {"$gte": first, "$lt": last}, "lease": {"$in": lease_ids}}
+        fields = ["lease", "units", "is_request"]
+        return [
+            Paid(one["_id"], one["lease"], one["units"], one.get("is_request", False))
+            for one in await self._mongo.find(
+                INPUTS, query, fields=fields, hint=[("message_id", 1)]
+            )
+        ]
+
+    async def forget(self, input_ids: Collection[str]) -> None:
+        await self._mongo.delete_by_ids(INPUTS, input_ids)
 
 
 class MongoMarks:
@@ -136,6 +174,11 @@ def _document_of(item: Input) -> Document:
     }
     if item.body_hash:
         document["body_hash"] = item.body_hash
+    if item.lease:
+        document["lease"] = item.lease
+        document["units"] = item.message.charging_num
+        if item.message.origin.kind is OriginKind.API:
+            document["is_request"] = True
     return document
 
 
@@ -146,6 +189,7 @@ def _input_of(document: Document) -> Input:
         MessageAccepted.model_validate_json(document["message"]),
         begun_at,
         document.get("body_hash", ""),
+        document.get("lease", ""),
     )
 
 

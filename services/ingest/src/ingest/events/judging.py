@@ -17,10 +17,12 @@ from ingest.events import identity, ordering
 from ingest.events.parsing import ShipmentEvent
 from ingest.numbers import Number, check
 from ingest.ports import Catalogue, Input, Mark
+from ingest.quota.till import Till
 from ingest.templates.model import Template
 from yizhan_contracts.events import (
     Answer,
     Classifier,
+    MessageAccepted,
     Milestone,
     Origin,
     OriginKind,
@@ -106,6 +108,7 @@ class Judge:
     known: Mapping[str, Input]
     marks: Mapping[str, Mark]
     rules: ContentRules
+    till: Till
     new_inputs: dict[str, Input] = field(default_factory=dict)
     new_marks: dict[str, Mark] = field(default_factory=dict)
 
@@ -178,9 +181,17 @@ class Judge:
         wrong = composing.check_content(self.rules, draft, message.text)
         if wrong:
             return _refused(candidate.index, wrong[0])
-        self.new_inputs[candidate.input_id] = Input(candidate.input_id, message, self.now)
-        if mark_id:
+        verdict = self._pay(candidate, message, account.home_region)
+        if mark_id and verdict.refusal is None:
             self._set_mark(mark_id, event, case.digest)
+        return verdict
+
+    def _pay(self, candidate: Candidate, message: MessageAccepted, home_region: str) -> Verdict:
+        lease = self.till.charge(candidate.input_id, message, home_region)
+        if not isinstance(lease, str):
+            return _refused(candidate.index, lease[0] if lease else _UNPAID)
+        new = Input(candidate.input_id, message, self.now, lease=lease)
+        self.new_inputs[candidate.input_id] = new
         return _accepted(candidate)
 
     def _note_ends(self, event: ShipmentUpdated, owner: str) -> None:
@@ -194,6 +205,9 @@ class Judge:
         if self._mark(mark_id) is None:
             self.new_marks[mark_id] = Mark(mark_id, owner, event.occurred_at, self.now)
 
+
+_UNPAID = Refusal(Code.PACKAGE_EMPTY)
+"""Only until the till is filled and the batch is judged again."""
 
 _SUPPRESSES = frozenset(
     {

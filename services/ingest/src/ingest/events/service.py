@@ -10,6 +10,8 @@ from ingest.events.judging import Case, Judge, Verdict, open_case
 from ingest.events.parsing import ShipmentEvent, Unreadable
 from ingest.metrics import IngestMetrics
 from ingest.ports import Catalogue, Content, Input, Inputs, Mark, Marks, Publisher
+from ingest.quota.purse import Purse
+from ingest.quota.till import Till
 from yizhan_contracts import ids
 from yizhan_contracts.events import MessageAccepted, OriginKind, ShipmentAnswered
 from yizhan_contracts.ids import RandomBits
@@ -59,6 +61,7 @@ class TakeShipmentEvents:
         publisher: Publisher,
         content: Content,
         *,
+        purse: Purse,
         clock: Clock,
         random_bits: RandomBits,
         metrics: IngestMetrics,
@@ -68,6 +71,7 @@ class TakeShipmentEvents:
         self._marks = marks
         self._publisher = publisher
         self._content = content
+        self._purse = purse
         self._clock = clock
         self._random_bits = random_bits
         self._metrics = metrics
@@ -91,13 +95,16 @@ class TakeShipmentEvents:
 
     async def _judge_and_store(self, cases: Sequence[Case], now: datetime) -> _Stored:
         known, marks = await self._look_up(cases)
-        judge, verdicts = self._judge(cases, now, known, marks)
-        # Marks first: with a message stored and its mark not, a second event would speak again.
-        theirs = await self._marks.add(list(judge.new_marks.values()))
-        if theirs:
-            marks = {**marks, **await self._marks.find(theirs)}
-            judge, verdicts = self._judge(cases, now, known, marks)
-        taken = await self._inputs.add(list(judge.new_inputs.values()))
+        with self._purse.open_till() as till:
+            judge, verdicts = await self._judge(cases, now, known, marks, till)
+            # Marks first: with a message stored and its mark not, a second event would speak again.
+            theirs = await self._marks.add(list(judge.new_marks.values()))
+            if theirs:
+                marks = {**marks, **await self._marks.find(theirs)}
+                judge, verdicts = await self._judge(cases, now, known, marks, till)
+            till.storing()
+            taken = await self._inputs.add(list(judge.new_inputs.values()))
+            await till.settle(taken)
         if not taken:
             return _Stored(verdicts, {**known, **judge.new_inputs})
         # Somebody else stored them between our look and our write: theirs are the ids that count.
@@ -111,20 +118,26 @@ class TakeShipmentEvents:
         mark_ids = {mark_id for case in cases for mark_id in case.mark_ids(self._catalogue)}
         return await asyncio.gather(self._inputs.find(input_ids), self._marks.find(mark_ids))
 
-    def _judge(
+    async def _judge(
         self,
         cases: Sequence[Case],
         now: datetime,
         known: Mapping[str, Input],
         marks: Mapping[str, Mark],
+        till: Till,
     ) -> tuple[Judge, tuple[Verdicts, ...]]:
+        """Judge a batch, again where a package had first to be leased from."""
         now_ms = int(now.timestamp() * 1000)
 
         def draw_id(recipient: str) -> str:
             return ids.new_message_id(recipient, now_ms, self._random_bits)
 
-        judge = Judge(self._catalogue, now, draw_id, known, marks, self._content.current)
-        return judge, tuple(judge.judge(case) for case in cases)
+        till.cancel()
+        while True:
+            judge = Judge(self._catalogue, now, draw_id, known, marks, self._content.current, till)
+            verdicts = tuple(judge.judge(case) for case in cases)
+            if not await till.refill():
+                return judge, verdicts
 
 
 def _repeats(verdicts: Verdicts, taken: frozenset[str]) -> Verdicts:

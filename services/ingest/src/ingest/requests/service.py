@@ -7,7 +7,7 @@ ago: whoever began it is gone, the repeat takes over with the same ids. Two take
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -23,6 +23,8 @@ from ingest.keys.callers import Caller
 from ingest.metrics import IngestMetrics
 from ingest.numbers import check
 from ingest.ports import Content, Input, Inputs, Publisher
+from ingest.quota.purse import Purse
+from ingest.quota.till import Till
 from ingest.requests.collector import Collector, Full
 from ingest.requests.notes import DoneNotes
 from ingest.requests.wire import SendRequest
@@ -50,6 +52,7 @@ class Pending:
 
     input: Input
     is_noted: bool
+    home_region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,13 @@ class AcceptRequests:
     ``collector.run`` and ``notes.run`` must be running.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one port each
         self,
         inputs: Inputs,
         publisher: Publisher,
         content: Content,
         *,
+        purse: Purse,
         clock: Clock,
         random_bits: RandomBits,
         metrics: IngestMetrics,
@@ -82,6 +86,7 @@ class AcceptRequests:
         self._inputs = inputs
         self._publisher = publisher
         self._content = content
+        self._purse = purse
         self._clock = clock
         self._random_bits = random_bits
         self._metrics = metrics
@@ -133,17 +138,52 @@ class AcceptRequests:
         message = composing.compose(draft, message_id, now)
         if wrong := composing.check_content(self._content.current, draft, message.text):
             raise RequestRefused(422, wrong)
+        home = caller.account.home_region
         if naming is None:
-            return Pending(Input(message_id, message, now), is_noted=False)
+            return Pending(Input(message_id, message, now), is_noted=False, home_region=home)
         made = Input(naming.input_id, message, now, naming.body_hash)
-        return Pending(made, naming.is_noted)
+        return Pending(made, naming.is_noted, home)
 
     async def round(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
         """Store and publish what waits, all at once; give each its message or its refusal."""
         leaders = {item.input.input_id: item for item in reversed(pending)}
-        existing = await self._inputs.add([leader.input for leader in leaders.values()])
-        told, due = await self._repeats([p.input for p in pending if p.input.input_id in existing])
-        first = {name: p.input for name, p in leaders.items() if name not in existing}
+        with self._purse.open_till() as till:
+            paid, unpaid = await self._pay(leaders, till)
+            till.storing()
+            existing = {*await self._inputs.add(list(paid.values())), *unpaid}
+            await till.settle(existing)
+            return await self._follow_up(pending, leaders, paid, unpaid, existing)
+
+    async def _pay(
+        self, leaders: Mapping[str, Pending], till: Till
+    ) -> tuple[dict[str, Input], dict[str, RequestRefused]]:
+        """Pay for what is new as far as one can tell; a repeat is paid back when it is stored."""
+        while True:
+            paid: dict[str, Input] = {}
+            unpaid: dict[str, RequestRefused] = {}
+            for name, leader in leaders.items():
+                item = leader.input
+                lease = till.charge(name, item.message, leader.home_region)
+                if isinstance(lease, str):
+                    paid[name] = replace(item, lease=lease)
+                else:
+                    unpaid[name] = RequestRefused(402, lease)
+            if not await till.refill():
+                return paid, unpaid
+
+    async def _follow_up(
+        self,
+        pending: Sequence[Pending],
+        leaders: Mapping[str, Pending],
+        paid: Mapping[str, Input],
+        unpaid: Mapping[str, RequestRefused],
+        existing: Collection[str],
+    ) -> Sequence[MessageAccepted | Exception]:
+        """Publish what was stored now, or before; what could not be paid may be a repeat."""
+        told, due = await self._repeats(
+            [p.input for p in pending if p.input.input_id in existing], unpaid
+        )
+        first = {name: item for name, item in paid.items() if name not in existing}
         publish = {**first, **due}
         await self._publisher.publish([item.message for item in publish.values()])
         self.notes.add(name for name in publish if leaders[name].is_noted)
@@ -153,7 +193,7 @@ class AcceptRequests:
         return [_outcome(item.input, outcomes[item.input.input_id]) for item in pending]
 
     async def _repeats(
-        self, repeats: Sequence[Input]
+        self, repeats: Sequence[Input], unpaid: Mapping[str, RequestRefused]
     ) -> tuple[dict[str, Input | RequestRefused], dict[str, Input]]:
         """Sort inputs that were there already: those that are only told, and those taken over."""
         if not repeats:
@@ -165,7 +205,9 @@ class AcceptRequests:
         due: dict[str, Input] = {}
         for name in names:
             first = stored.get(name)
-            if first is None:
+            if first is None and name in unpaid:
+                told[name] = unpaid[name]
+            elif first is None:
                 told[name] = RequestRefused(409, [_IN_FLIGHT], retry_after_s=1)
             elif name in done or (name, first.body_hash) not in asked:
                 told[name] = first

@@ -1,0 +1,1 @@
+"""Packages and balance: leased before acceptance, settled from what was accepted."""
