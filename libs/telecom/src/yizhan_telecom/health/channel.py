@@ -1,6 +1,7 @@
 """One channel: its circuit as a whole, a circuit for each country, and what its reporters say."""
 
 from collections.abc import Iterable
+from math import inf
 
 from yizhan_contracts.events import ChannelReported, DeliveryReported
 from yizhan_telecom.health.circuit import NO_SHARE, Change, Circuit
@@ -29,6 +30,10 @@ class ChannelHealth:
         self._throttled_until = 0.0
         self._unbound_since: float | None = None
         self._has_sent = False
+        self._silence_at = 0.0
+        self.heard_at = -inf
+        """When any receipt has last come."""
+        self.may_be_silent = True
         self.is_changed = False
         """Whether a view has changed since the owner last looked."""
         self.is_quality_changed = False
@@ -39,6 +44,7 @@ class ChannelHealth:
         changes = self.reporters.take(report, now)
         if throttled > self._rules.throttled_share * sum(c.good for c in changes.values()):
             self._throttled_until = now + self._rules.throttled_s
+        self._judge_silence(now)
         transitions = self._judge_bound(now)
         transitions += self._take(changes, now) if changes else []
         self._refresh(now, changes)
@@ -47,19 +53,44 @@ class ChannelHealth:
     def delivered(self, report: DeliveryReported, now: float) -> list[Transition]:
         """Take a report of receipts."""
         changes = self.reporters.take_receipts(report)
+        if changes:
+            self.heard_at = now
         total, share = Receipts(), NO_SHARE
         for country, receipts in changes.items():
             circuit = self._circuit(country, now)
-            if circuit is None:
+            if circuit is None or self.whole.is_adrift:
+                total += receipts  # the whole explains it
                 continue
             is_explained = circuit.is_adrift
             added = circuit.take_receipts(now, receipts)
             if not is_explained:
                 total, share = total + receipts, share + added
         self.whole.take_receipts_share(now, total, share)
+        self._judge_silence(now)
         transitions = self._judge(changes, now)
         self._refresh(now, changes)
         return transitions
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether the channel as a whole is held for receipts that do not come."""
+        return self.whole.is_adrift and self.whole.kind is Kind.SILENT
+
+    def _judge_silence(self, now: float) -> None:
+        """Look at messages that are old enough to have a receipt, a few times a second at most."""
+        if now - self._silence_at < self._rules.silence_every_s:
+            return
+        self._silence_at = now
+        if self.whole.is_adrift:
+            self.whole.judge_silence(now)
+            return
+        self.whole.learn_silence(now)
+        share = NO_SHARE
+        for circuit in self.countries.values():
+            if circuit.silence.is_pending:
+                share += circuit.judge_silence(now)
+        if share.silence:
+            self.whole.take_silence_share(now, share)
 
     def quietness(self, now: float) -> float:
         """Give how long nothing has come back, as a share of the time that is too long."""
@@ -68,6 +99,7 @@ class ChannelHealth:
 
     def advance(self, now: float, *, is_stalled: bool) -> list[Transition]:
         """Do what time alone does: holds end, stalls show, old trouble fades."""
+        self._judge_silence(now)
         if self._is_at_rest() and not is_stalled:
             return []
         self.whole.is_stalled = is_stalled
@@ -121,14 +153,21 @@ class ChannelHealth:
         return self._judge(changes, now)
 
     def _judge(self, countries: Iterable[str], now: float) -> list[Transition]:
-        transitions = self._transitions(WHOLE, self.whole.judge(now))
-        if transitions and self.whole.state is State.OPEN:
-            self._reset_countries(now)
-        if self.whole.is_adrift:
+        whole = self.whole
+        whole.may_be_silent = self.may_be_silent
+        before = whole.state
+        transitions = self._transitions(WHOLE, whole.judge(now))
+        if transitions and whole.state is State.OPEN:
+            self._reset_countries(now, now)
+        if transitions and before is State.PROBING and whole.state is State.HEALTHY:
+            # Receipts of messages from before the trial are still to come.
+            self._reset_countries(now, whole.valid_from)
+        if whole.is_adrift:
             return transitions
         for country in countries:
             circuit = self.countries.get(country)
             if circuit is not None:
+                circuit.may_be_silent = self.may_be_silent
                 transitions += self._transitions(country, circuit.judge(now))
         return transitions
 
@@ -140,26 +179,26 @@ class ChannelHealth:
                 self._unbound_since = now
             if is_held or now - self._unbound_since < self._rules.unbound_s:
                 return []
-            self._reset_countries(now)
+            self._reset_countries(now, now)
             return self._transitions(WHOLE, whole.open(now, Kind.UNBOUND))
         self._unbound_since = None
         if not is_held:
             return []
         if not self._has_sent:  # it has only just begun: nothing is held against it
-            whole.reset(now)
+            whole.reset(now, now)
             return [Transition(self.name, WHOLE, State.OPEN, State.HEALTHY, Kind.NONE)]
         whole.release(now)
         return self._transitions(WHOLE, whole.judge(now))
 
-    def _reset_countries(self, now: float) -> None:
+    def _reset_countries(self, now: float, valid_from: float) -> None:
         """Let the countries begin anew: the whole explains what was wrong in them."""
         for circuit in self.countries.values():
-            circuit.reset(now)
+            circuit.reset(now, valid_from)
 
     def _circuit(self, country: str, now: float) -> Circuit | None:
         circuit = self.countries.get(country)
         if circuit is None and len(self.countries) < self._rules.most_countries:
-            circuit = self.countries[country] = Circuit(self._rules, now)
+            circuit = self.countries[country] = Circuit(self._rules, now, self.whole.silence)
         return circuit
 
     def _transitions(self, country: str, change: Change | None) -> list[Transition]:

@@ -1,6 +1,9 @@
 """What is remembered of a stream of outcomes: evidence that adds up, and counts that fade."""
 
 from dataclasses import dataclass
+from itertools import zip_longest
+
+from yizhan_telecom.health.silence import MIDDLES
 
 _NOTHING = 0.05
 
@@ -54,18 +57,52 @@ class Outcomes:
         )
 
 
+Ages = tuple[int, ...]
+"""Counts by age, see RECEIPT_AGES_S."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipts:
-    """What receipts said, within one report."""
+    """What receipts said, within one report; the counts by age are empty where it had none."""
 
     delivered: int = 0
     lost: int = 0
+    delivered_by_age: Ages = ()
+    lost_by_age: Ages = ()
+    heard_by_age: Ages = ()
+    """Of any kind, those that speak of the number or the text included."""
 
     def __bool__(self) -> bool:
-        return bool(self.delivered or self.lost)
+        return bool(self.delivered or self.lost or any(self.heard_by_age))
 
     def __add__(self, other: "Receipts") -> "Receipts":
-        return Receipts(self.delivered + other.delivered, self.lost + other.lost)
+        return Receipts(
+            self.delivered + other.delivered,
+            self.lost + other.lost,
+            _sum(self.delivered_by_age, other.delivered_by_age),
+            _sum(self.lost_by_age, other.lost_by_age),
+            _sum(self.heard_by_age, other.heard_by_age),
+        )
+
+    def younger_than(self, age_s: float) -> "Receipts":
+        """Leave out the receipts of older messages, as far as their ages are known."""
+        if not self.heard_by_age:
+            return self
+        delivered = _younger(self.delivered_by_age, age_s)
+        lost = _younger(self.lost_by_age, age_s)
+        return Receipts(
+            sum(delivered), sum(lost), delivered, lost, _younger(self.heard_by_age, age_s)
+        )
+
+
+def _sum(one: Ages, other: Ages) -> Ages:
+    return tuple(a + b for a, b in zip_longest(one, other, fillvalue=0))
+
+
+def _younger(by_age: Ages, age_s: float) -> Ages:
+    return tuple(
+        count if middle < age_s else 0 for count, middle in zip(by_age, MIDDLES, strict=False)
+    )
 
 
 @dataclass(slots=True)

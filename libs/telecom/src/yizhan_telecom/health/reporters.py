@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 
 from yizhan_contracts.events import (
     ChannelReported,
@@ -158,7 +159,16 @@ def _outcomes(before: CountryOutcomes, after: CountryOutcomes) -> Outcomes:
 
 
 def _receipts(before: CountryReceipts, after: CountryReceipts) -> Receipts:
-    return Receipts(
-        max(after.delivered - before.delivered, 0),
-        max(after.failed - before.failed, 0) + max(after.overdue - before.overdue, 0),
-    )
+    delivered = max(after.delivered - before.delivered, 0)
+    lost = max(after.failed - before.failed, 0) + max(after.overdue - before.overdue, 0)
+    if not (after.delivered_by_age or after.failed_by_age or after.excused_by_age):
+        return Receipts(delivered, lost)
+    delivered_ages = _since(before.delivered_by_age, after.delivered_by_age)
+    lost_ages = _since(before.failed_by_age, after.failed_by_age)
+    excused_ages = _since(before.excused_by_age, after.excused_by_age)
+    heard = zip_longest(delivered_ages, lost_ages, excused_ages, fillvalue=0)
+    return Receipts(delivered, lost, delivered_ages, lost_ages, tuple(map(sum, heard)))
+
+
+def _since(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(b - a, 0) for a, b in zip_longest(before, after, fillvalue=0))

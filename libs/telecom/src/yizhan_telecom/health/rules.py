@@ -50,6 +50,11 @@ class HealthRules:
     usual_s: float = 60.0
     """Half-life of the window that quality is taken from."""
     receipts_s: float = 120.0
+    recent_receipts_s: float = 10.0
+    errors_worse: Odds = Odds(well=0.04, broken=0.25)
+    errors_worse_at: float = 12.0
+    worse_half_life_s: float = 10.0
+    """Degrades what has clearly more errors than usual within a second of traffic."""
     errors_poor: float = 0.10
     errors_fine: float = 0.05
     refusals_poor: float = 0.35
@@ -81,13 +86,43 @@ class HealthRules:
     relapse_s: float = 60.0
     probe_every_s: float = 0.1
     probe_share: float = 0.1
+    probe_share_degraded: float = 0.05
     probe_anyway_s: float = 2.0
     """With little traffic a probe goes out this often, whatever its share."""
-    trial_good: int = 5
-    """Good outcomes that close an open channel: doubled with each relapse."""
+    trial: Odds = Odds(well=0.05, broken=0.35)
+    """A trial is a sequential test (Wald 1945): a bad outcome takes five good ones to make up."""
+    trial_good: int = 6
+    """Good outcomes, none bad, that close an open channel: doubled with each relapse."""
     trial_good_most: int = 40
     trial_s: float = 1.0
-    trial_lost_at: float = 4.0
+    trial_lost_at: float = 3.5
+    """Two bad outcomes in a row end it."""
+    trial_unheard: int = 6
+    """Where receipts are what is tried out, so many messages wait for theirs at most."""
+    trial_patience_s: float = 60.0
+    """Probes of which nothing was heard for so long no longer keep others back."""
+
+    silence_learned: float = 30.0
+    """Receipts and judged messages that it takes to know how soon receipts usually come."""
+    silence_seen: float = 3.0
+    """Receipts after which a country may borrow what is known of its channel."""
+    silence_borrowed: float = 20.0
+    silence_least_share: float = 0.3
+    """A carrier of which fewer receipts have come by the age of judgement cannot be missed."""
+    silence_quantile: float = 0.6
+    """Messages are judged at the age by which this share of the receipts has come."""
+    silence_within_s: float = 120.0
+    """Receipts that usually take longer say nothing of now."""
+    silence_spare: float = 0.1
+    silence_memory: float = 2_000.0
+    """Judged messages after which older ones count half."""
+    silence_open_at: float = 12.0
+    silence_heard_s: float = 15.0
+    """Receipts as young as this show that we hear."""
+    silence_every_s: float = 0.5
+    silence_trial_at: float = 2.0
+    receipts_fresh_s: float = 120.0
+    """Receipts of older messages are no evidence of how a channel does now."""
 
     prior_submit: float = 0.99
     prior_receipt: float = 0.95

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     """The carrier answers, and says no to far more than bad numbers explain."""
     LOSSES = "losses"
     """It takes messages, and its receipts say that they do not arrive."""
+    SILENT = "silent"
+    """It takes messages, and no receipts come when they usually have."""
     SLOW = "slow"
     STALLED = "stalled"
     """Messages are in flight and nothing comes back."""

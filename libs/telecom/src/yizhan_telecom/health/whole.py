@@ -6,7 +6,7 @@ from yizhan_contracts.events import ChannelReported, DeliveryReported
 from yizhan_telecom.health.channel import ChannelHealth
 from yizhan_telecom.health.circuit import Circuit
 from yizhan_telecom.health.rules import DEFAULT_RULES, HealthRules
-from yizhan_telecom.health.states import AT_REST, WHOLE, State, Transition, View
+from yizhan_telecom.health.states import AT_REST, WHOLE, Transition, View
 
 _HEARS = 0.5
 """Of the time after which a channel is stalled: one that is quiet for less is heard."""
@@ -54,6 +54,7 @@ class Health:
     def advance(self, now: float) -> list[Transition]:
         """Do what time alone does. Call it a few times a second while anything is chosen."""
         stalled = self._stalled(now)
+        self._allow_silence(now)
         return [
             transition
             for name, channel in self._channels.items()
@@ -74,6 +75,20 @@ class Health:
         hears = len(quiet) == 1 or any(share < _HEARS for share in quiet.values())
         return stalled if hears else set()
 
+    def _allow_silence(self, now: float) -> None:
+        """Let one channel at a time be called silent, unless another's receipts show that we hear.
+
+        Receipts that come from nobody are our own trouble: moving all traffic about cures nothing.
+        """
+        silent = {name for name, channel in self._channels.items() if channel.is_silent}
+        for name, channel in self._channels.items():
+            others_heard = any(
+                now - other.heard_at < self._rules.silence_heard_s
+                for other_name, other in self._channels.items()
+                if other_name != name
+            )
+            channel.may_be_silent = others_heard or not silent - {name}
+
     def view(self, channel: str, country: str = WHOLE) -> View:
         """Give what a chooser needs to know; a channel that is not known is taken to be healthy."""
         known = self._channels.get(channel)
@@ -82,18 +97,13 @@ class Health:
     def is_probe_due(self, channel: str, country: str, now: float, draw: float) -> bool:
         """Tell whether a message may try what is not healthy. ``draw`` is uniform in 0 to 1."""
         circuit = self._circuit(channel, country)
-        if circuit is None or circuit.state not in (State.PROBING, State.DEGRADED):
-            return False
-        rules, waited_s = self._rules, now - circuit.last_probe_at
-        if waited_s < rules.probe_every_s:
-            return False
-        return draw < rules.probe_share or waited_s >= rules.probe_anyway_s
+        return circuit is not None and circuit.is_probe_due(now, draw)
 
     def probed(self, channel: str, country: str, now: float) -> None:
         """Note that a probe was sent."""
         circuit = self._circuit(channel, country)
         if circuit is not None:
-            circuit.last_probe_at = now
+            circuit.probed(now)
 
     def figures(self, channel: str, country: str, now: float) -> dict[str, float]:
         """Give the figures of one circuit for people, empty where nothing is known."""
