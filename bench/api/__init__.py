@@ -1,0 +1,1 @@
+"""The API process alone, under load, on real servers."""
