@@ -12,6 +12,7 @@ from ingest.accounts.store import AccountStore
 from ingest.adapters.catalogue_file import FileCatalogue, load_catalogue
 from ingest.adapters.mongo import MongoAnswers, MongoInputs, MongoMarks
 from ingest.adapters.mongo_keys import KEYS, MongoKeys
+from ingest.adapters.mongo_limits import MongoCounters, MongoSlots
 from ingest.content.files import WordFiles
 from ingest.events.service import TakeShipmentEvents
 from ingest.handlers import ShipmentHandler
@@ -21,6 +22,9 @@ from ingest.keys.domain import KeyTable
 from ingest.keys.seeds import seeded
 from ingest.keys.service import ManageKeys, apply_seeds
 from ingest.keys.vault import Vault
+from ingest.limits.admitting import Admission
+from ingest.limits.allowance import Allowance
+from ingest.limits.throttle import Throttle
 from ingest.metrics import IngestMetrics
 from ingest.ports import Content
 from ingest.quota.keeper import Keeper
@@ -169,6 +173,7 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
         random_bits=shared.random_bits,
         metrics=shared.metrics,
         limits=limits,
+        admission=_add_limits(shared),
     )
     keys = _add_keys(service, settings, seed)
     operator = settings.internal_token.get_secret_value()
@@ -177,10 +182,22 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
     service.on_start(answers.ensure_indexes)
     many = AcceptMany(requests, answers, service.clock, timeout_s=limits.request_timeout_s)
     sizes = BodySizes(settings.ingest_body_bytes, settings.ingest_many_bytes)
-    Api(authenticator, requests, many, shared.metrics, service.clock, sizes).mount(service.http)
+    throttle = Throttle(service.clock, settings.ingest_api_instances)
+    api = Api(authenticator, requests, many, shared.metrics, service.clock, sizes, throttle)
+    api.mount(service.http)
     service.background("many recipients", many.collector.run)
     service.background("requests", requests.collector.run)
     service.background("done notes", requests.notes.run)
+
+
+def _add_limits(shared: _Shared) -> Admission:
+    service = shared.service
+    counters, slots = MongoCounters(service.mongo()), MongoSlots(service.mongo())
+    service.on_start(counters.ensure_indexes)
+    service.on_start(slots.ensure_indexes)
+    allowance = Allowance(counters, service.clock)
+    service.on_stop(allowance.close)
+    return Admission(shared.catalogue, shared.inputs, allowance, slots, service.clock)
 
 
 def _add_keys(service: Service, settings: IngestSettings, catalogue: FileCatalogue) -> KeyTable:

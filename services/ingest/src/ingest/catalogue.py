@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from ingest.entry import Entry
+from ingest.limits.model import AccountLimits
 from ingest.quota.wallet import PackageKind
 from ingest.rendering import language_chain
 from ingest.senders.model import SenderId, Senders
@@ -89,6 +90,7 @@ class AccountFacts(Entry):
     sender: Sender
     validity_s: ValidityS = 86_400
     policy: Policy = Policy()
+    limits: AccountLimits = AccountLimits()
     rules: dict[Milestone, Rule] = Field(default_factory=dict)
 
     @field_validator("time_zone")

@@ -71,6 +71,10 @@ class Code(StrEnum):
     KEYS_EXHAUSTED = "keys-exhausted"
     SECRET_STAYS = "secret-stays"  # noqa: S105 - no secret
     CHANGED_MEANWHILE = "changed-meanwhile"
+    RATE_EXCEEDED = "rate-exceeded"
+    DAY_EXHAUSTED = "day-exhausted"
+    MONTH_EXHAUSTED = "month-exhausted"
+    RECIPIENT_TOO_OFTEN = "recipient-too-often"
     REQUEST_REPLAYED = "request-replayed"
     VAULT_MISSING = "vault-missing"
     JSON_MALFORMED = "json-malformed"
@@ -144,6 +148,10 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.KEYS_EXHAUSTED: "Revoke a key that is not used any more.",
     Code.SECRET_STAYS: "No such secret, or the last one: rotate first, or revoke the key.",
     Code.CHANGED_MEANWHILE: "Somebody else changed it just now: look at it, and ask again.",
+    Code.RATE_EXCEEDED: "Repeat after Retry-After; or ask for a higher limit.",
+    Code.DAY_EXHAUSTED: "Wait for the next day of the account's zone; or ask for a higher limit.",
+    Code.MONTH_EXHAUSTED: "Wait for the next month; or ask for a higher limit.",
+    Code.RECIPIENT_TOO_OFTEN: "This number got as many as the account's limit allows: later.",
     Code.REQUEST_REPLAYED: "This signed request was done before: sign a new one for another.",
     Code.VAULT_MISSING: "The operators must set YIZHAN_INGEST_VAULT_KEYS before this works.",
     Code.JSON_MALFORMED: "Send one JSON object in UTF-8.",

@@ -35,6 +35,8 @@ class IngestSettings(RuntimeSettings):
     ingest_waiting_requests: int = Field(default=2000, ge=1)
     """Requests that may wait for their round; more are answered 503 at once."""
     ingest_body_bytes: int = Field(default=65_536, ge=1024)
+    ingest_api_instances: int = Field(default=1, ge=1)
+    """How many replicas share the accounts' requests a second."""
     ingest_many_bytes: int = Field(default=2_097_152, ge=1024)
     """The same for a request with many recipients."""
 

@@ -28,6 +28,7 @@ from ingest.content.words import WordList
 from ingest.keys.callers import Authenticator
 from ingest.keys.domain import KeyTable
 from ingest.keys.seeds import seeded
+from ingest.limits.throttle import Throttle
 from ingest.metrics import IngestMetrics
 from ingest.requests.api import Api, BodySizes
 from ingest.requests.many import AcceptMany
@@ -65,9 +66,10 @@ class World:
         self.answers = FakeAnswers()
         self.many = AcceptMany(self.requests, self.answers, self.clock, timeout_s=5.0)
         sizes = BodySizes(4096, 100_000)
-        Api(self.authenticator, self.requests, self.many, metrics, self.clock, sizes).mount(
-            self.app
-        )
+        throttle = Throttle(self.clock)
+        Api(
+            self.authenticator, self.requests, self.many, metrics, self.clock, sizes, throttle
+        ).mount(self.app)
 
     async def post(
         self, body: Any = None, key: str | None = None, auth: str = AUTHORIZATION, **headers: str

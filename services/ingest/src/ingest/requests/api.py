@@ -16,6 +16,7 @@ from ingest.errors import RequestRefused
 from ingest.keys.callers import Authenticator, Caller
 from ingest.keys.guard import authenticator_of, caller_of
 from ingest.keys.signing import SCHEME
+from ingest.limits.throttle import Throttle
 from ingest.metrics import IngestMetrics
 from ingest.requests import openapi
 from ingest.requests.edge import Edge
@@ -59,6 +60,7 @@ class Api:
         metrics: IngestMetrics,
         clock: Clock,
         sizes: BodySizes,
+        throttle: Throttle,
     ) -> None:
         self._authenticator = authenticator
         self._requests = requests
@@ -66,6 +68,7 @@ class Api:
         self._metrics = metrics
         self._clock = clock
         self._sizes = sizes
+        self._throttle = throttle
 
     def mount(self, app: FastAPI) -> None:
         """Add the routes, make every error a problem, and say so in the OpenAPI document."""
@@ -106,19 +109,28 @@ class Api:
     async def send(self, request: Request) -> Response:
         """Accept one message. Repeat with the same Idempotency-Key: it is sent once."""
         body, written = await request.body(), negotiate(request)
-        caller, key = _sender(request, body)
+        caller, key = self._sender(request, body)
         asked = _parse(SendRequest, body, written)
         return _accepted(request, await self._requests.accept(caller, asked, key))
 
     async def send_many(self, request: Request) -> Response:
         """Accept up to 1,000 messages, each by itself: one that is wrong affects no other."""
         body, written = await request.body(), negotiate(request)
-        caller, key = _sender(request, body)
+        caller, key = self._sender(request, body)
         asked = _parse(SendMany, body, written)
         answer = await self._many.accept(caller, asked, key, _answered)
         if request.scope[ANSWERS_XML]:
             return _xml(HTTPStatus.ACCEPTED, "answered", json.loads(answer))
         return Response(answer, HTTPStatus.ACCEPTED, media_type=Format.JSON.value)
+
+    def _sender(self, request: Request, body: bytes) -> tuple[Caller, str | None]:
+        caller = caller_of(request, body)
+        self._may_send(caller)
+        return caller, _idempotency_key(request, caller, None)
+
+    def _may_send(self, caller: Caller) -> None:
+        caller.must_have(Scope.SEND)
+        self._throttle.take(caller.account)
 
     async def send_by_query(self, request: Request) -> Response:
         """Accept one message from a query, for systems that can do no more than GET."""
@@ -128,7 +140,7 @@ class Api:
             caller = authenticator_of(request).by_secret(query.key, query.secret)
         else:
             caller = caller_of(request, b"")
-        caller.must_have(Scope.SEND)
+        self._may_send(caller)
         key = _idempotency_key(request, caller, query.idempotency_key)
         asked = _validated(SendRequest, query.fields)
         response = _accepted(request, await self._requests.accept(caller, asked, key))
@@ -146,12 +158,6 @@ class Api:
             raise RequestRefused.of(404, Code.MESSAGE_NOT_FOUND, "message_id")
         found = _shown(await self._requests.find(caller, message_id))
         return _written(request, HTTPStatus.OK, found)
-
-
-def _sender(request: Request, body: bytes) -> tuple[Caller, str | None]:
-    caller = caller_of(request, body)
-    caller.must_have(Scope.SEND)
-    return caller, _idempotency_key(request, caller, request.headers.get("idempotency-key"))
 
 
 def _idempotency_key(request: Request, caller: Caller, key: str | None) -> str | None:

@@ -4,6 +4,7 @@ Plain ASGI: a middleware of Starlette's would cost a task per request.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,7 +26,7 @@ class Edge:
         metrics: IngestMetrics,
         clock: Clock,
         max_body_bytes: int,
-        larger: Mapping[str, int],
+        larger: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._app = app
         self._metrics = metrics

@@ -20,6 +20,7 @@ from ingest.composing import Draft
 from ingest.errors import RequestRefused
 from ingest.events.identity import digest
 from ingest.keys.callers import Caller
+from ingest.limits.admitting import Admission
 from ingest.metrics import IngestMetrics
 from ingest.numbers import check
 from ingest.ports import Content, Input, Inputs, Publisher
@@ -82,6 +83,7 @@ class AcceptRequests:
         random_bits: RandomBits,
         metrics: IngestMetrics,
         limits: Limits = Limits(),
+        admission: Admission | None = None,
     ) -> None:
         self._inputs = inputs
         self._publisher = publisher
@@ -91,6 +93,7 @@ class AcceptRequests:
         self._random_bits = random_bits
         self._metrics = metrics
         self._limits = limits
+        self._admission = admission
         self.notes = DoneNotes(inputs)
         self.collector: Collector[Pending, MessageAccepted] = Collector(
             self.round,
@@ -146,6 +149,13 @@ class AcceptRequests:
 
     async def round(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
         """Store and publish what waits, all at once; give each its message or its refusal."""
+        inputs = [item.input for item in pending]
+        over = await self._admission.refusals(inputs) if self._admission is not None else {}
+        within = [item for item in pending if item.input.input_id not in over]
+        outcomes = iter(await self._store(within) if within else ())
+        return [over.get(item.input_id) or next(outcomes) for item in inputs]
+
+    async def _store(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
         leaders = {item.input.input_id: item for item in reversed(pending)}
         with self._purse.open_till() as till:
             paid, unpaid = await self._pay(leaders, till)
