@@ -32,6 +32,7 @@ SECURED: dict[str, Any] = {"security": [{"signature": []}, {"key": []}]}
 _PROBLEMS = {
     400: "The body or the query cannot be read, or the Idempotency-Key is none.",
     401: "The key is unknown, its secret or the signature is wrong, or the time is over.",
+    402: "The package is empty or the balance is not above zero: the code says which.",
     403: "The key or the account may not do this.",
     404: "There is no such thing, or it is not this account's.",
     409: "It is under way, or was done, or was changed meanwhile: the code says which.",
@@ -100,7 +101,7 @@ _IDEMPOTENCY_KEY = {
     "description": "Recommended. The same key and body give the same answer, and send once.",
     "schema": _KEY_SCHEMA,
 }
-_SENDING = (400, 401, 403, 409, 413, 415, 422, 429, 500, 503)
+_SENDING = (400, 401, 402, 403, 409, 413, 415, 422, 429, 500, 503)
 
 SEND = Said(
     "Send one message", 202, Accepted, _SENDING, SendRequest, (_IDEMPOTENCY_KEY,), _LOCATION
@@ -134,7 +135,7 @@ SEND_BY_QUERY = Said(
     "Send one message, by GET",
     202,
     Accepted,
-    (400, 401, 403, 409, 415, 422, 429, 500, 503),
+    (400, 401, 402, 403, 409, 415, 422, 429, 500, 503),
     parameters=_query_parameters(),
     headers=_LOCATION,
 )
