@@ -54,6 +54,7 @@ class Key(StrEnum):
     CHANNEL = "channel"
     CHANNEL_INSTANCE = "channel + instance"
     HELD = "what is held"
+    ACCOUNT = "account id"
     SOURCE = "as the source record"
 
 
@@ -192,7 +193,18 @@ VOICE_FINISHED = _topic(
     events.VoiceFinished, Key.SHARD, "What became of a call.", [_VOICE], [_RECEIPTS]
 )
 MESSAGE_SETTLED = _topic(
-    events.MessageSettled, Key.SHARD, "The final status.", [_RECEIPTS], [_RECEIPTS, _VOICE, ANYONE]
+    events.MessageSettled,
+    Key.SHARD,
+    "The final status.",
+    [_RECEIPTS],
+    [_RECEIPTS, _VOICE, _INGEST, ANYONE],
+)
+ACCOUNT_NOTIFIED = _topic(
+    events.AccountNotified,
+    Key.ACCOUNT,
+    "A package or a balance has become low.",
+    [_INGEST],
+    [ANYONE],
 )
 
 
@@ -266,6 +278,7 @@ SINGLE: tuple[Topic, ...] = (
     VOICE_REQUESTED,
     VOICE_FINISHED,
     MESSAGE_SETTLED,
+    ACCOUNT_NOTIFIED,
 )
 """The topics that there is one of."""
 

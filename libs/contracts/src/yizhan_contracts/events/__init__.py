@@ -6,6 +6,7 @@ keep their offset). Each event knows its topic, its key and, where its topic is 
 who publishes it cannot put it in the wrong place.
 """
 
+from yizhan_contracts.events._accounts import AccountNotified, NoticeKind
 from yizhan_contracts.events._attempts import (
     AttemptFinished,
     AttemptOutcome,
@@ -53,6 +54,7 @@ from yizhan_contracts.events._channels import (
     SenderKind,
     SenderRules,
     TemplateState,
+    hold_key,
 )
 from yizhan_contracts.events._endings import (
     CallOutcome,
@@ -107,6 +109,7 @@ EVENTS: tuple[type[Event], ...] = (
     VoiceRequested,
     VoiceFinished,
     MessageSettled,
+    AccountNotified,
 )
 
 __all__ = [
@@ -115,6 +118,7 @@ __all__ = [
     "EVENTS",
     "NO_CHANNEL",
     "RECEIPT_AGES_S",
+    "AccountNotified",
     "Answer",
     "AnsweredMessage",
     "AttemptFinished",
@@ -151,6 +155,7 @@ __all__ = [
     "Milestone",
     "Name",
     "NetworkRoute",
+    "NoticeKind",
     "Origin",
     "OriginKind",
     "OverduePolicy",
@@ -180,4 +185,5 @@ __all__ = [
     "VoiceFinished",
     "VoicePolicy",
     "VoiceRequested",
+    "hold_key",
 ]

@@ -254,6 +254,8 @@ class HoldChanged(Event):
 
     kind: HoldKind
     held_id: Name
+    account_id: str = ""
+    """Whose template, batch or shipment it is; empty: everybody's of that name."""
     held: bool
     cancel: bool = False
     """What is stopped settles as cancelled instead of waiting."""
@@ -261,4 +263,9 @@ class HoldChanged(Event):
     changed_at: Utc
 
     def key(self) -> str:
-        return f"{self.kind}:{self.held_id}"
+        return hold_key(self.kind, self.held_id, self.account_id)
+
+
+def hold_key(kind: HoldKind, held_id: str, account_id: str = "") -> str:
+    """Name what is held: within an account, or for everybody."""
+    return f"{kind}:{account_id}/{held_id}" if account_id else f"{kind}:{held_id}"

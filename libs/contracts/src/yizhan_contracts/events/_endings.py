@@ -27,6 +27,9 @@ class VoiceRequested(OfMessage):
     """Past this moment nothing is dialled: cancelled."""
     time_zone: str = "Asia/Shanghai"
     test: bool = False
+    template_id: str = ""
+    origin: Origin | None = None
+    """With the template, what a hold may name: shipment, batch."""
     requested_at: Utc
 
 

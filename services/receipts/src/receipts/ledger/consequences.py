@@ -218,5 +218,7 @@ def _voice_requested(
         wait_until=wait_until,
         time_zone=message.time_zone,
         test=message.test,
+        template_id=message.template.template_id if message.template else "",
+        origin=message.origin,
         requested_at=now,
     )
