@@ -11,6 +11,7 @@ from carrier_adapter import api, retention
 from carrier_adapter.adapters.mongo import MongoAttemptStore
 from carrier_adapter.carriers.base import Carrier
 from carrier_adapter.carriers.http_json import HttpJsonCarrier
+from carrier_adapter.domain.holds import Holds
 from carrier_adapter.domain.sharing import shares
 from carrier_adapter.handlers import planned_routes, planned_topics
 from carrier_adapter.metrics import AdapterMetrics
@@ -24,8 +25,8 @@ from carrier_adapter.sending.pump import Pump
 from carrier_adapter.settings import AdapterSettings
 from carrier_adapter.table import ChannelTable, MakeCarrier
 from yizhan_contracts import topics
-from yizhan_contracts.events import NO_CHANNEL, ChannelConfigured, Protocol
-from yizhan_contracts.topics import CHANNEL_CONFIGURED
+from yizhan_contracts.events import NO_CHANNEL, ChannelConfigured, HoldChanged, Protocol
+from yizhan_contracts.topics import CHANNEL_CONFIGURED, HOLD_CHANGED
 from yizhan_runtime.clock import Clock, SystemClock
 from yizhan_runtime.errors import Retryable
 from yizhan_runtime.kafka import describe_topics
@@ -82,6 +83,7 @@ class _Adapter:
         )
         remembered = RememberedIds(settings.adapter_remembered_ids)
         store = MongoAttemptStore(service.mongo())
+        holds = Holds(self._wake_all)
         self._intake = Intake(
             self._channels,
             self._table,
@@ -91,6 +93,7 @@ class _Adapter:
             incarnation,
             metrics=self._metrics,
             remembered=remembered,
+            holds=holds,
             replay_span=settings.adapter_max_span,
         )
         self._reporter = Reporter(
@@ -104,6 +107,7 @@ class _Adapter:
         service.read_table(
             CHANNEL_CONFIGURED.name, contract(ChannelConfigured), self._table.on_configured
         )
+        service.read_table(HOLD_CHANGED.name, contract(HoldChanged), holds.on_changed)
         keep = timedelta(days=settings.adapter_keep_days)
         service.background("facts", self._intake.writer.run)
         service.background("inquiry", self._intake.inquiry.run)
@@ -136,6 +140,10 @@ class _Adapter:
             look_ahead=settings.adapter_look_ahead,
             max_span=settings.adapter_max_span,
         )
+
+    def _wake_all(self) -> None:
+        for channel in self._channels.values():
+            channel.wake.set()
 
     def _share(self, held: Collection[tuple[str, int]]) -> None:
         for name, share in shares(self._channels, held).items():

@@ -86,6 +86,12 @@ class AdapterMetrics:
             ["channel"],
             registry=registry,
         )
+        self.held = Counter(
+            "yizhan_adapter_held_total",
+            "Looks at attempts that were held, by what held them; each wait is a look.",
+            ["kind", "outcome"],
+            registry=registry,
+        )
         self.receipts = Counter(
             "yizhan_adapter_receipts_total",
             "Receipts taken from carriers, by state.",

@@ -22,11 +22,11 @@ from carrier_adapter.carriers.base import (
     Submission,
 )
 from carrier_adapter.domain.claims import ClaimKind
-from yizhan_contracts.events import AttemptPlanned
+from yizhan_contracts.events import AttemptPlanned, HoldKind
 from yizhan_contracts.reasons import Reason
 
 from .fakes import FakeCarrier
-from .world import TIMEOUT_S, Opened, Process, World, message, plan
+from .world import TIMEOUT_S, Opened, Process, World, hold, message, plan
 
 
 class Moody:
@@ -70,9 +70,10 @@ MOODS = ("accept", "accept", "accept", "slow", "lose", "refuse", "down", "slow-t
 
 def _plans(rng: Random) -> list[AttemptPlanned]:
     """Messages, some of which a router that crashed has planned twice, or given up as well."""
-    plans = []
+    plans: list[AttemptPlanned] = []
     for _ in range(rng.randint(3, 8)):
-        of = message(valid_for_s=rng.choice([5.0, 60.0, 3600.0]))
+        valid_for_s = rng.choice([5.0, 60.0, 3600.0])
+        of = message(valid_for_s=valid_for_s, shipment_id=f"s-{len(plans)}")
         channels = rng.sample(["a", "b", "none"], rng.choice([1, 1, 2, 3]))
         if channels == ["none"]:
             channels = ["a"]
@@ -131,8 +132,17 @@ class Story:
             await self.world.clock.turn(self.rng.choice([0.01, 0.3, 2.0, TIMEOUT_S]))
             if self.rng.random() < 0.15:
                 self.world.clock.jump(self.rng.uniform(0, TIMEOUT_S * 2))
+            if self.rng.random() < 0.2:
+                self._hold_something(process)
             if self.rng.random() < 0.1:
                 process.revoke([one for one in records if one.ending == "open"])
+
+    def _hold_something(self, process: Process) -> None:
+        """Hold a message, or hold it no longer: this process has heard of it, another may not."""
+        held = self.rng.choice(self.plans).message.origin.shipment_id
+        happening = hold(HoldKind.SHIPMENT, held, cancel=self.rng.random() < 0.5)
+        happening = happening.model_copy(update={"held": self.rng.random() < 0.7})
+        process.holds.on_changed(happening.key(), happening)
 
     def _break_something(self) -> None:
         store, kafka = self.world.store, self.world.kafka

@@ -160,22 +160,22 @@ class Limited:
 
 
 async def test_throttling_lowers_the_rate_to_what_the_carrier_bears_and_raises_it_again() -> None:
-    world = World(tps=200.0, window=200, batch_max=5)
+    world = World(tps=100.0, window=200, batch_max=5)
     carrier = world.carriers["a"]
-    carrier.behaviour = limited = Limited(carrier, world.clock, 60.0)
+    carrier.behaviour = limited = Limited(carrier, world.clock, 30.0)
     async with world.process() as process:
-        process.read(*(plan() for _ in range(6000)))
+        process.read(*(plan() for _ in range(3000)))
         await process.turn(10)
         handed, asked = len(carrier.handed), limited.asked
         await process.turn(10)
         taken, tried = len(carrier.handed) - handed, limited.asked - asked
-        assert 0.85 * 600 <= taken <= 1.05 * 600
+        assert 0.85 * 300 <= taken <= 1.05 * 300
         assert taken / tried > 0.85
         limited.bucket.set_rate(10_000.0, world.clock.monotonic())
         await process.turn(15)
         handed = len(carrier.handed)
         await process.turn(5)
-        assert len(carrier.handed) - handed == pytest.approx(1000, rel=0.02)
+        assert len(carrier.handed) - handed == pytest.approx(500, rel=0.02)
     outcomes = Counter(outcome for _, outcome in world.outcomes())
     assert outcomes.keys() == {"submitted"}
 

@@ -355,3 +355,12 @@ async def test_a_recipients_next_message_waits_for_the_answer_and_not_for_the_st
         process.read(*(plan(recipient="+33612345678") for _ in range(3)))
         await process.turn(1)
         assert len(world.carriers["a"].handed) == 3
+
+
+async def test_what_grows_too_late_in_a_slow_queue_is_said_to_be_expired_at_once() -> None:
+    """Not when its turn comes: its last deadline may have passed by then."""
+    world = World(tps=0.1)
+    async with world.process() as process:
+        process.read(plan(), *(plan() for _ in range(20)), late := plan(valid_for_s=5))
+        await process.turn(7)
+        assert (late.attempt_id, "expired") in world.outcomes()

@@ -10,6 +10,7 @@ from typing import Any, Self
 from prometheus_client import CollectorRegistry
 
 from carrier_adapter.domain.facts import address_of
+from carrier_adapter.domain.holds import Holds
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.receiving.remembered import RememberedIds
 from carrier_adapter.reporting import Reporter
@@ -23,6 +24,8 @@ from yizhan_contracts.events import (
     ChannelConfigured,
     CountryRoute,
     Decision,
+    HoldChanged,
+    HoldKind,
     InDoubtPolicy,
     Lane,
     MessageAccepted,
@@ -30,6 +33,7 @@ from yizhan_contracts.events import (
     OriginKind,
     Policy,
     Protocol,
+    TemplateUse,
 )
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.publisher import to_json
@@ -48,6 +52,11 @@ def message(
     recipient: str | None = None,
     valid_for_s: float = 3600.0,
     max_attempts: int = 3,
+    batch_id: str = "",
+    shipment_id: str = "",
+    template: TemplateUse | None = None,
+    text: str = "Your parcel has arrived.",
+    charging_num: int = 1,
 ) -> MessageAccepted:
     """A message of its own recipient, unless one is given."""
     number = next(_numbers)
@@ -59,10 +68,13 @@ def message(
         recipient=recipient,
         country="FR",
         sender="YIZHAN",
-        text="Your parcel has arrived.",
-        charging_num=1,
+        text=text,
+        charging_num=charging_num,
+        template=template,
         policy=Policy(max_attempts=max_attempts, in_doubt=InDoubtPolicy.RESEND),
-        origin=Origin(kind=OriginKind.API, arrived_at=EPOCH),
+        origin=Origin(
+            kind=OriginKind.API, arrived_at=EPOCH, batch_id=batch_id, shipment_id=shipment_id
+        ),
         accepted_at=EPOCH,
         valid_until=EPOCH + timedelta(seconds=valid_for_s),
     )
@@ -109,10 +121,16 @@ def configured(name: str = "a", **values: Any) -> ChannelConfigured:
     )
 
 
+def hold(kind: HoldKind, held_id: str, *, held: bool = True, cancel: bool = False) -> HoldChanged:
+    return HoldChanged(kind=kind, held_id=held_id, held=held, cancel=cancel, changed_at=EPOCH)
+
+
 class Opened:
     """An open record, and how it ended."""
 
-    def __init__(self, planned: AttemptPlanned, offset: int, attempt: int = 0) -> None:
+    def __init__(
+        self, planned: AttemptPlanned, offset: int, attempt: int = 0, first_seen_ms: int = 0
+    ) -> None:
         place = address_of(planned.attempt_id)
         raw = RawRecord(
             planned.topic(),
@@ -123,11 +141,14 @@ class Opened:
             (),
             0,
             attempt,
+            first_seen_ms,
         )
         self.ending = "open"
+        self.delay: str | None = None
         self.record: OpenRecord[AttemptPlanned] = OpenRecord(Record(raw, planned), self._end)
 
     def _end(self, _opened: Any, aside: Any, abandoned: bool) -> None:  # noqa: FBT001
+        self.delay = aside.delay if aside is not None else None
         self.ending = "parked" if aside is not None else "abandoned" if abandoned else "finished"
 
 
@@ -178,6 +199,7 @@ class Process:
             self.channels, lambda config: world.carriers[config.channel], clock
         )
         self.remembered = RememberedIds(1000)
+        self.holds = Holds(self._wake_all)
         self.intake = Intake(
             self.channels,
             self.table,
@@ -187,6 +209,7 @@ class Process:
             incarnation,
             metrics=self.metrics,
             remembered=self.remembered,
+            holds=self.holds,
             replay_span=replay_span,
         )
         self._works = [self.intake.writer.run, self.intake.inquiry.run, self.intake.closing.run]
@@ -196,6 +219,10 @@ class Process:
             self._works.append(Pump(channel, self.intake.desk, linger_s).run)
             self.table.on_configured(name, config)
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _wake_all(self) -> None:
+        for channel in self.channels.values():
+            channel.wake.set()
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.ensure_future(work()) for work in self._works]
@@ -226,6 +253,11 @@ class Process:
         opened = [self.world.opened(planned, **how) for planned in plans]
         self.intake.take([one.record for one in opened])
         return opened
+
+    def hold(self, kind: HoldKind, held_id: str, **how: bool) -> None:
+        """Hear that something is held, or no longer."""
+        happening = hold(kind, held_id, **how)
+        self.holds.on_changed(happening.key(), happening)
 
     def revoke(self, records: Iterable[Opened]) -> None:
         for one in records:

@@ -19,7 +19,9 @@ class ClaimKind(StrEnum):
     SENT = "sent"
     """Its owner hands the attempt over."""
     CLOSED = "closed"
-    """Nobody will: reported as unroutable."""
+    """Nobody will: reported as unroutable, by the record on the channel ``none``."""
+    CANCELLED = "cancelled"
+    """Nobody will: it was held and is to be cancelled. Whoever reads its record says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Verdict(StrEnum):
     """Nobody has claimed it."""
     CLOSED = "closed"
     """Reported as unroutable: the record is a repeat."""
+    CANCELLED = "cancelled"
+    """Cancelled: say so again."""
     FINISHED = "finished"
     """Its outcome is stored: publish it again."""
     MINE = "mine"
@@ -73,6 +77,8 @@ def judge(claim: Claim | None, outcome: Outcome | None, incarnation: str) -> Ver
         return Verdict.FREE
     if claim.kind is ClaimKind.CLOSED:
         return Verdict.CLOSED
+    if claim.kind is ClaimKind.CANCELLED:
+        return Verdict.CANCELLED
     if outcome is not None:
         return Verdict.FINISHED
     return Verdict.MINE if claim.incarnation == incarnation else Verdict.FOREIGN

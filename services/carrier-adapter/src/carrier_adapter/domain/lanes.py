@@ -94,15 +94,6 @@ class LaneQueue(Generic[T]):
         self._size -= len(pulled)
         return pulled
 
-    def pull_heads(self, unwanted: Callable[[T], bool]) -> list[T]:
-        """Take what ``unwanted`` names from the heads of the lanes, as far as it goes."""
-        pulled: list[T] = []
-        for waiting in self._lanes.values():
-            while waiting and unwanted(waiting[0].item):
-                pulled.append(waiting.popleft().item)
-        self._size -= len(pulled)
-        return pulled
-
     def _draw(self) -> Lane | None:
         """Choose by credit among the lanes that have something; a draw costs nothing yet."""
         filled = [lane for lane, waiting in self._lanes.items() if waiting]

@@ -31,7 +31,7 @@ async def claim(batch: Sequence[Flight], channel: Channel, desk: Desk) -> list[F
             tries += 1
             log.warning("claims wait", extra={"channel": channel.name, "why": str(error)})
             await channel.clock.sleep(backoff_s(tries))
-            fresh = _still_valid(fresh, channel, desk)
+            fresh = _still_wanted(fresh, channel, desk)
             continue
         for flight in fresh:
             if flight.attempt_id not in there:
@@ -53,11 +53,15 @@ def _claim_of(flight: Flight, desk: Desk, at: datetime) -> Claim:
     )
 
 
-def _still_valid(fresh: Sequence[Flight], channel: Channel, desk: Desk) -> list[Flight]:
+def _still_wanted(fresh: Sequence[Flight], channel: Channel, desk: Desk) -> list[Flight]:
+    """Look again at what may have become late, or be held by now."""
     now = channel.clock.now()
     late = [flight for flight in fresh if flight.is_late(now)]
+    valid = [flight for flight in fresh if not flight.is_late(now)]
+    held = [flight for flight in valid if desk.holds.of(flight.plan) is not None]
     _give_back(late, channel, desk, Intent.EXPIRE)
-    return [flight for flight in fresh if not flight.is_late(now)]
+    _give_back(held, channel, desk)
+    return [flight for flight in valid if desk.holds.of(flight.plan) is None]
 
 
 def _give_back(

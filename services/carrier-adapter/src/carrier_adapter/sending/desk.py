@@ -1,11 +1,13 @@
 """What all channels of the process share on the way of an attempt."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from carrier_adapter.domain.claims import Claim
+from carrier_adapter.domain.holds import Holds
 from carrier_adapter.receiving.remembered import RememberedIds
 from carrier_adapter.sending.facts import FactWriter
+from carrier_adapter.sending.flight import Flight
 from carrier_adapter.sending.inquiry import Directory, Inquiry
 from yizhan_runtime.gathering import Gathering
 
@@ -20,3 +22,6 @@ class Desk:
     writer: FactWriter
     remembered: RememberedIds
     directory: Directory
+    holds: Holds
+    hold_back: Callable[[Flight], None]
+    """Set a held flight aside, or cancel it."""

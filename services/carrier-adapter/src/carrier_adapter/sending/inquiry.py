@@ -127,6 +127,8 @@ class Inquiry:
             self._begin(flight)
         elif verdict is Verdict.CLOSED:
             self._close(flight)
+        elif verdict is Verdict.CANCELLED:
+            self._report(flight, AttemptOutcome.UNROUTABLE, Reason.CANCELLED)
         elif verdict is Verdict.FINISHED and outcome is not None:
             self._writer.repeat(flight, outcome)
         elif verdict is Verdict.MINE:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from carrier_adapter.domain.holds import Holds, look_again_in
 from carrier_adapter.domain.replay import ReplayWatch
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.ports import AttemptStore, EventPublisher
@@ -41,6 +42,7 @@ class Intake:
         *,
         metrics: AdapterMetrics,
         remembered: RememberedIds,
+        holds: Holds,
         replay_span: int,
     ) -> None:
         self._channels = channels
@@ -58,7 +60,11 @@ class Intake:
             close=self._close,
             abandon=self._abandon,
         )
-        self.closing = Closing(store, self.writer, clock, incarnation)
+        self.closing = Closing(
+            store, self.writer, clock, incarnation, lambda one: self.inquiry.ask([one], Intent.SEND)
+        )
+        self._holds = holds
+        self._metrics = metrics
         self.desk = Desk(
             incarnation,
             Gathering(store.insert_claims, clock, _CLAIMS_INTERVAL_S),
@@ -66,6 +72,8 @@ class Intake:
             self.writer,
             remembered,
             directory,
+            holds,
+            self._hold_back,
         )
 
     @property
@@ -100,12 +108,16 @@ class Intake:
             for flight in channel.queue.pull(lambda one: one.opened.is_revoked):
                 self._abandon(flight)
         for flight in self.closing.pull_revoked():
-            flight.opened.abandon()
+            self._abandon(flight)
         self.inquiry.abandon_revoked()
 
     def _is_suspect(self, opened: Opened) -> bool:
         raw = opened.record.raw
-        return raw.attempt > 0 or self._replays.is_suspect(raw.topic, raw.partition, raw.offset)
+        return (
+            raw.attempt > 0
+            or raw.first_seen_ms > 0
+            or self._replays.is_suspect(raw.topic, raw.partition, raw.offset)
+        )
 
     def _joins(self, flight: Flight) -> bool:
         first = self._in_hand.setdefault(flight.attempt_id, flight)
@@ -116,6 +128,23 @@ class Intake:
 
     def _send(self, flight: Flight) -> None:
         self._channels[flight.plan.channel].put(flight)
+
+    def _hold_back(self, flight: Flight) -> None:
+        """Keep what is held from being claimed: cancel it, or look again later.
+
+        On a retry topic it is in nobody's way, whatever its partition holds behind it.
+        """
+        hold = self._holds.of(flight.plan)
+        cancels = hold is not None and hold.cancel
+        kind = hold.kind.value if hold is not None else ""
+        self._metrics.held.labels(kind, "cancelled" if cancels else "waits").inc()
+        if cancels:
+            self.closing.put(flight)
+            return
+        first_seen_ms = flight.opened.record.raw.first_seen_ms
+        delay = look_again_in(flight.plan, first_seen_ms, self._clock.now())
+        flight.opened.park("held", delay, counts=False)
+        self._let_go(flight)
 
     def _free_slot(self, flight: Flight) -> None:
         """Make room in the window, once an outcome is stored: a crash puts a window in doubt."""

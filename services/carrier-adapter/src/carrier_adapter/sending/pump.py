@@ -16,7 +16,8 @@ from yizhan_runtime.logs import get_logger
 log = get_logger(__name__)
 
 _SWEEP_S = 1.0
-"""While something is queued, what has grown too late is looked for this often."""
+"""While something is queued, what has grown too late is looked for this often, all of it: that it
+expired must be said before its last deadline, however slow the queue."""
 
 
 class Pump:
@@ -27,6 +28,7 @@ class Pump:
         self._desk = desk
         self._linger_s = linger_s
         self._left_at = float("-inf")
+        self._swept_at = float("-inf")
         self._state = State.CLOSED
 
     async def run(self) -> None:
@@ -48,7 +50,9 @@ class Pump:
         channel.breaker.look(channel.clock.monotonic())
         channel.keep_pace()
         self._note_state()
-        if late := channel.queue.pull_heads(lambda flight: flight.is_late(now)):
+        if channel.backlog and channel.clock.monotonic() - self._swept_at >= _SWEEP_S:
+            self._swept_at = channel.clock.monotonic()
+            late = channel.queue.pull(lambda flight: flight.is_late(now))
             self._desk.inquiry.ask(late, Intent.EXPIRE)
         if channel.is_shut and channel.backlog:
             self._desk.inquiry.ask(channel.queue.pull(lambda _flight: True), Intent.RELEASE)
@@ -102,6 +106,9 @@ class Pump:
             if flight.is_late(now):
                 late.append(flight)
                 channel.free_slot(flight)
+            elif self._desk.holds.of(flight.plan) is not None:
+                channel.free_slot(flight)
+                self._desk.hold_back(flight)
             else:
                 batch.append(flight)
         self._desk.inquiry.ask(late, Intent.EXPIRE)
