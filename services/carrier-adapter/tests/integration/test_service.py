@@ -11,11 +11,17 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from yizhan_contracts.events import AttemptFinished, ChannelReported, ReceiptReceived, ReceiptState
+from yizhan_contracts.events import (
+    AttemptFinished,
+    ChannelReported,
+    HoldChanged,
+    ReceiptReceived,
+    ReceiptState,
+)
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.errors import Retryable
 
-from .world import SECRETS, Simulators, World, configured, count, free_port, plans, simulators
+from .world import SECRETS, Simulators, World, configured, count, free_port, now, plans, simulators
 
 pytestmark = pytest.mark.integration
 
@@ -114,6 +120,30 @@ async def test_a_channel_that_is_down_hands_back_and_the_report_says_so(
     assert outcomes["released"] + outcomes["in-doubt"] + outcomes["failed"] == 300
     assert outcomes["released"] >= 250
     assert (await sims.records("a"))["handed"] == 5
+
+
+async def test_what_is_held_waits_and_goes_on_and_what_is_cancelled_is_never_sent(
+    world: World, sims: Simulators
+) -> None:
+    held, gone, others = (plans(20, "a", batch_id=name) for name in ("held", "gone", "other"))
+    await world.publish([configured("a", sims.url), _hold("held"), _hold("gone", cancel=True)])
+    await world.publish([*held, *gone, *others])
+    async with world.adapter(adapter_channels="a"):
+        finished = await world.until(AttemptFinished, 40)
+        assert count(finished) == {"submitted": 20, "unroutable": 20}
+        assert (await sims.records("a"))["handed"] == 20
+        await world.publish([_hold("held", held=False)])
+        finished = await world.until(AttemptFinished, 60)
+    assert count(finished) == {"submitted": 40, "unroutable": 20}
+    cancelled = [one for one in finished if one.reason is Reason.CANCELLED]
+    assert {one.attempt_id for one in cancelled} == {one.attempt_id for one in gone}
+    assert (await sims.records("a"))["refs"] == 40
+
+
+def _hold(batch_id: str, **how: bool) -> HoldChanged:
+    return HoldChanged.model_validate(
+        {"kind": "batch", "held_id": batch_id, "held": True, "changed_at": now(), **how}
+    )
 
 
 @pytest.mark.slow

@@ -214,7 +214,13 @@ def plans(count: int, channel: str, **values: Any) -> list[AttemptPlanned]:
 
 
 def _plan(
-    number: int, channel: str, lane: Lane, *, valid_for_s: float = 600, reason: Reason = Reason.NONE
+    number: int,
+    channel: str,
+    lane: Lane,
+    *,
+    valid_for_s: float = 600,
+    reason: Reason = Reason.NONE,
+    batch_id: str = "",
 ) -> AttemptPlanned:
     recipient = f"+336{number:08d}"
     at = now()
@@ -228,7 +234,7 @@ def _plan(
         text="Votre colis est arrivé. 您的包裹已送达。",
         charging_num=1,
         policy=Policy(),
-        origin=Origin(kind=OriginKind.API, arrived_at=at),
+        origin=Origin(kind=OriginKind.API, arrived_at=at, batch_id=batch_id),
         accepted_at=at,
         valid_until=at + timedelta(seconds=valid_for_s),
     )
