@@ -10,13 +10,13 @@ import json
 import os
 import random
 import secrets
-import shutil
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.configuration import CONFIG, configuration
 from bench.load import SettledCounter, post_messages, publish_events, shipment_events
 from bench.meters import METERS, per_thousand, read_meters
 from bench.processes import Spent, spent_by_all
@@ -24,7 +24,6 @@ from bench.stages import quantile, read_timelines, stage_seconds
 from yizhan_local.servers import PrivateServers
 from yizhan_local.stack import Stack
 
-CONFIG = Path("deploy/config")
 WORK = Path(".local/bench")
 OUT = Path("bench/out")
 EVENTS = "shipment events on Kafka -> settled"
@@ -63,16 +62,6 @@ async def main(arguments: argparse.Namespace) -> int:
             results.append(await bench.http(arguments.http_messages))
     _keep(results)
     return 0 if all(result["settled"] >= result["accepted"] for result in results) else 1
-
-
-def configuration(work: Path, overlay: Path) -> Path:
-    """Lay the bench's own files (wide channels) over those of the demo."""
-    source = work / "source"
-    for folder in (CONFIG, overlay):
-        for file in folder.glob("*.yaml"):
-            source.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, source / file.name)
-    return source
 
 
 class Bench:

@@ -5,13 +5,14 @@ import random
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from bench.kannel.gateway import Kannel
 from bench.kannel.http import Requests, Sink
+from bench.kannel.load import Load
 from bench.processes import Spent, spent_by_all
 
 CONNECTIONS = 64  # 8 are slower by a fifth; 256 overrun smsbox, which resets some
@@ -48,18 +49,6 @@ class Receipts:
                 await self._all.wait()
         except TimeoutError:
             return
-
-
-@dataclass(frozen=True)
-class Load:
-    """How much, how, and how long to wait for the last receipt, in seconds."""
-
-    count: int
-    warm: int
-    window: int
-    within_s: float
-    is_kept: bool = True
-    """Whether the client keeps its connections."""
 
 
 async def kannel_round(work: Path, smsc_port: int, smsc_pid: int, load: Load) -> dict[str, Any]:

@@ -109,12 +109,14 @@ async def test_the_same_text_to_the_same_number_is_the_same_message_again(
     assert record(simulators)["handed"] == 3
 
 
-async def test_an_attempts_id_in_a_vendors_tlv_names_the_message(
+async def test_an_attempts_id_in_a_vendors_tlv_names_the_message_and_is_echoed(
     simulators: Simulators, bind: Bind
 ) -> None:
     esme = await bind()
     await esme.submit(b"one", tlvs={0x1403: ATTEMPT.encode() + b"\0"})
+    await until(lambda: esme.delivered)
 
+    assert esme.delivered[0].tlvs[0x1403] == ATTEMPT.encode()
     assert list(simulators.records.of("alpha").detail()) == [ATTEMPT]
 
 

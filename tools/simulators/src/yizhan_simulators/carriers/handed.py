@@ -23,6 +23,8 @@ class Submission(NamedTuple):  # also a row of the journal: add fields at the en
     """With `total` above 1: what the parts of a message have in common; `number` is from 1."""
     number: int = 1
     total: int = 1
+    tag: int = 0
+    """The optional parameter of SMPP in which `ref` came; receipts echo it there."""
 
 
 class Accepted(NamedTuple):  # also a row of the journal: add fields at the end only
@@ -50,6 +52,7 @@ class Receipt(NamedTuple):
     early: bool
     callback: str
     sender: str = ""
+    tag: int = 0
 
 
 def encode_receipts(receipts: Sequence[Receipt]) -> bytes:

@@ -151,4 +151,5 @@ def _receipts(record: CarrierRecord, message: Accepted) -> Iterator[Receipt]:
             said.early,
             submission.callback,
             submission.sender,
+            submission.tag,
         )

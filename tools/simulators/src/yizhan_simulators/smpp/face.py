@@ -222,9 +222,10 @@ def _submission(request: Pdu, carrier: str) -> Submission:
     message = request.body
     assert isinstance(message, Message)  # noqa: S101 - the decoder's word
     text = read_text(message)
+    tag, ref = _reference(message)
     to = message.destination
     return Submission(
-        ref=_reference(message),
+        ref=ref,
         to=to if to.startswith("+") else f"+{to}",
         sender=message.source,
         text=text.text,
@@ -234,17 +235,18 @@ def _submission(request: Pdu, carrier: str) -> Submission:
         reference=text.reference,
         number=text.number,
         total=text.total,
+        tag=tag,
     )
 
 
-def _reference(message: Message) -> str:
+def _reference(message: Message) -> tuple[int, str]:
     """Find the sender's own name for it: an attempt's id in any TLV that is left to vendors."""
     for tag, value in message.tlvs.items():
         if tag in _VENDOR_TAGS:
             named = value.rstrip(b"\0")
             if _ATTEMPT.fullmatch(named):
-                return named.decode("ascii")
-    return ""
+                return tag, named.decode("ascii")
+    return 0, ""
 
 
 def _answer(single: Single, smpp: SmppBehaviour) -> tuple[int, Taken | None]:

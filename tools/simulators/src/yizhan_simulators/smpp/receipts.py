@@ -54,6 +54,8 @@ def receipt_pdu(receipt: Receipt, smpp: SmppBehaviour) -> Message:
         tlvs[TAG_RECEIPTED_MESSAGE_ID] = shown.encode("ascii") + b"\0"
         tlvs[TAG_MESSAGE_STATE] = bytes((state,))
         tlvs[TAG_NETWORK_ERROR] = bytes((_GSM_ERROR,)) + int(error).to_bytes(2)
+    if receipt.tag and receipt.ref:
+        tlvs[receipt.tag] = receipt.ref.encode("ascii")
     text = b""
     if smpp.receipt_form != "tlv":
         word = receipt.code if _VENDORS_WORD.fullmatch(receipt.code) else word
