@@ -72,13 +72,14 @@ class Webhook:
     def __init__(self, statuses: Sequence[int] = (200,)) -> None:
         self.statuses = list(statuses)
         self.bodies: list[dict[str, Any]] = []
+        self.paths: list[str] = []
         self.url = ""
         self._runner: web.AppRunner | None = None
         self._port = 0
 
     @property
     def receipts(self) -> list[dict[str, Any]]:
-        return [receipt for body in self.bodies for receipt in body["receipts"]]
+        return [receipt for body in self.bodies for receipt in body.get("receipts", ())]
 
     async def start(self) -> None:
         app = web.Application()
@@ -100,6 +101,7 @@ class Webhook:
         body = json.loads(await request.read())
         if status == 200:
             self.bodies.append(body)
+            self.paths.append(request.path)
         return web.Response(status=status)
 
 

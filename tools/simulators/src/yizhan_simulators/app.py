@@ -11,7 +11,6 @@ from random import Random
 from types import MappingProxyType
 
 from aiohttp import web
-from pydantic import JsonValue
 
 from yizhan_simulators.carriers.carrier import Carrier
 from yizhan_simulators.carriers.handed import Receipt, encode_receipts
@@ -160,14 +159,22 @@ class Simulators:
         for journal in self._journals:
             journal.close()
 
-    async def _apply(self, kind: str, name: str, patch: dict[str, JsonValue]) -> None:
+    async def _apply(self, step: Step) -> None:
+        party = self._kinds[step.kind].of(step.name)
         try:
-            self._kinds[kind].of(name).revise(patch)
+            if step.set is not None:
+                party.revise(step.set)
         except Invalid as invalid:  # was valid alone; something set meanwhile contradicts it
-            log.warning("scenario step refused", extra={"party": name, "why": str(invalid)})
+            log.warning("scenario step refused", extra={"party": step.name, "why": str(invalid)})
             return
-        await self._mind_door(kind, name)
-        log.info("scenario step", extra={"kind": kind, "party": name, "fields": sorted(patch)})
+        if step.reset:
+            self._kinds[step.kind].reset(step.name)
+        if step.cut:
+            self._smpp.cut(step.name)
+        if step.reply is not None:
+            self.carriers.of(step.name).reply(step.reply.sender, step.reply.to, step.reply.text)
+        await self._mind_door(step.kind, step.name)
+        log.info("scenario step", extra={"kind": step.kind, "party": step.name})
 
     async def _mind_door(self, kind: str, name: str) -> None:
         """Shut the doors of a party that is down, open those of one that is not."""

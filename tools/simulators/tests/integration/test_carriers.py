@@ -298,3 +298,34 @@ async def test_records_tell_details_and_can_be_cleared(
     async with client.delete("/records/carriers") as response:
         assert sorted((await response.json())["cleared"]) == ["alpha", "beta"]
     assert (await record(client, ""))["handed"] == 0
+
+
+async def test_recipients_reply_to_the_callback_of_replies(
+    client: aiohttp.ClientSession, webhook: Webhook
+) -> None:
+    await behave(client, {"reply": {"ratio": 1, "text": "TD", "after_ms": 0}})
+    await submit(client, message(webhook.url))
+    reply = {"from": "+8613800138001", "to": "10690001", "text": "?"}
+    async with client.post("/control/carriers/alpha/replies", json=reply) as response:
+        assert response.status == 202
+    await until(lambda: len([body for body in webhook.bodies if "replies" in body]) == 2)
+    replies = [reply for body in webhook.bodies for reply in body.get("replies", ())]
+
+    assert sorted((r["from"], r["to"], r["text"]) for r in replies) == [
+        ("+8613800138000", "YIZHAN", "TD"),
+        ("+8613800138001", "10690001", "?"),
+    ]
+    assert {len(reply["id"]) for reply in replies} == {32}
+    assert set(webhook.paths) == {"/receipts/token", "/replies/token"}
+
+
+async def test_garbage_in_place_of_an_answer_is_a_hand_over(
+    client: aiohttp.ClientSession, webhook: Webhook
+) -> None:
+    await behave(client, {"lose_answer_ratio": 1, "lose_answer_by": "garbage"})
+    body = {"messages": [message(webhook.url)]}
+    async with client.post("/alpha/messages", json=body) as response:
+        text = await response.text()
+
+    assert (response.status, text[-1]) == (200, '"')
+    assert (await record(client))["handed"] == 1
