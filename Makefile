@@ -24,7 +24,7 @@ NEEDS_SERVERS = integration or e2e or fault or docker
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock lint format type test unit contract integration e2e fault docker bench bench-kannel \
-        demo up down status restart kill logs topics asyncapi schemas check clean
+        demo up down status restart kill logs topics asyncapi openapi schemas check clean
 
 help: ## this list
 	@echo "Yizhan: shipment events become SMS, receipts and phone calls."
@@ -140,6 +140,11 @@ topics: $(STAMP) ## create the topics that are missing (YIZHAN_KAFKA_URL, defaul
 
 asyncapi: $(STAMP) ## docs/asyncapi from the topic registry
 	$(PY) -m yizhan_cli asyncapi $(ARGS)
+
+openapi: $(STAMP) ## docs/openapi from ingest's routes
+	@mkdir -p docs/openapi
+	$(PY) -m ingest openapi > docs/openapi/ingest.yaml.new
+	mv docs/openapi/ingest.yaml.new docs/openapi/ingest.yaml
 
 schemas: $(STAMP) ## JSON schema snapshots of every event
 	$(PY) -m yizhan_cli schemas $(ARGS)
