@@ -44,7 +44,7 @@ async def connect(
             session.abort()
         if isinstance(error, asyncio.CancelledError):
             raise
-        raise ConnectionFailedError(_why(error)) from error
+        raise ConnectionFailedError(_why(error), is_tls=isinstance(error, ssl.SSLError)) from error
     if isinstance(reply, Failure):
         session.abort()
         raise ConnectionFailedError(f"no answer to the bind: {reply.value}")

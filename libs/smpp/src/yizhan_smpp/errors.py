@@ -37,4 +37,8 @@ class BindRefusedError(SmppError):
 
 
 class ConnectionFailedError(SmppError):
-    """There is no connection: refused, unreachable, TLS failed, or silent while binding."""
+    """There is no connection: refused, unreachable, silent while binding, or TLS failed."""
+
+    def __init__(self, problem: str, *, is_tls: bool = False) -> None:
+        super().__init__(problem)
+        self.is_tls = is_tls

@@ -26,6 +26,8 @@ from yizhan_smpp.pdu import Message
 _MOST_OCTETS: Final = 1_000
 """A text field of 20 characters ends a receipt: what is longer has nothing more to say."""
 _MOST_ID: Final = 64
+DECIMAL: Final = 10
+HEXADECIMAL: Final = 16
 
 
 class MessageState(StrEnum):
@@ -63,20 +65,19 @@ _BY_WORD: Final = {state.value: state for state in MessageState} | {
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a receipt says; what it does not say is empty, or UNKNOWN.
+    """What a receipt says; what it does not say is empty.
 
-    ``message_id`` and ``text_id`` are as they came. ``error`` has no leading zeros. ``done`` is the
-    SMSC's own time, whose zone it does not say.
+    Ids are as they came: ``parameter_id`` out of receipted_message_id, ``text_id`` out of the text;
+    one of them at least is there. ``error`` has no leading zeros. ``done`` is the SMSC's own time,
+    whose zone it does not say. ``word`` is the state as the text had it, in capitals.
     """
 
-    message_id: str
     state: MessageState
+    parameter_id: str = ""
+    text_id: str = ""
     error: str = ""
     done: str = ""
     word: str = ""
-    """The state as the text had it, in capitals."""
-    text_id: str = ""
-    """The id in the text, where a parameter had one too."""
 
 
 def is_receipt(message: Message) -> bool:
@@ -97,20 +98,20 @@ def parse(message: Message) -> Receipt | None:
     tlvs = message.tlvs
     octets = (message.short_message or tlvs.get(TAG_PAYLOAD, b""))[:_MOST_OCTETS]
     fields = _fields(decode(octets, message.data_coding, Alphabet.LATIN1)) if octets else {}
-    told_id = tlvs.get(TAG_RECEIPTED_MESSAGE_ID, b"").split(b"\0")[0].decode("latin-1").strip()
-    text_id = fields.get("id", "")
+    parameter = tlvs.get(TAG_RECEIPTED_MESSAGE_ID, b"").split(b"\0")[0]
+    parameter_id = parameter.decode("latin-1").strip()[:_MOST_ID]
+    text_id = fields.get("id", "")[:_MOST_ID]
     word = fields.get("stat", "").upper()
     state = _state(tlvs.get(TAG_MESSAGE_STATE, b""), word)
-    message_id = (told_id or text_id)[:_MOST_ID]
-    if not message_id or state is None:
+    if state is None or not (parameter_id or text_id):
         return None
     return Receipt(
-        message_id,
         state,
+        parameter_id,
+        text_id,
         _error(tlvs.get(TAG_NETWORK_ERROR, b""), fields.get("err", "")),
         fields.get("donedate", ""),
         word or state.value,
-        text_id[:_MOST_ID] if told_id else "",
     )
 
 
@@ -139,18 +140,22 @@ def _error(octets: bytes, text: str) -> str:
     return text.lstrip("0")
 
 
-def canonical(message_id: str, *, base: int = 0) -> str:
-    """Give the form in which ids are compared: no case, no leading zeros.
+_HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]+(-[0-9A-Fa-f]+)*")
 
-    With a ``base`` the id is a number of that base and comes out in decimal; one that is none stays
-    what it is.
+
+def canonical(message_id: str, *, base: int = 0) -> str:
+    """Give the form in which ids are compared: numbers without case and leading zeros.
+
+    With a ``base`` a number of that base comes out in decimal. What is no number, nor a UUID, stays
+    as it is: elsewhere case may tell two ids apart.
     """
-    if base and message_id.isascii() and message_id.isalnum():
-        try:
-            return str(int(message_id, base))
-        except ValueError:
-            pass
-    return message_id.lower().lstrip("0") or "0"
+    if not _HEXADECIMAL.fullmatch(message_id):
+        return message_id
+    if "-" in message_id:
+        return message_id.lower()
+    if base == DECIMAL and not message_id.isdecimal():
+        base = 0
+    return str(int(message_id, base)) if base else message_id.lower().lstrip("0") or "0"
 
 
 _DATES: Final = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S", 14: "%Y%m%d%H%M%S"}

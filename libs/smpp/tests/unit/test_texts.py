@@ -201,14 +201,14 @@ def test_no_message_fails_to_be_read(octets: bytes, esm: int, coding: int) -> No
     message = Message("1", octets, esm_class=esm, data_coding=coding)
     assert isinstance(read(message, Alphabet.GSM7), Received)
     receipt = parse(message)
-    assert receipt is None or receipt.message_id
+    assert receipt is None or receipt.parameter_id or receipt.text_id
 
 
 TEXT = (
     "id:0123456789 sub:001 dlvrd:001 submit date:2611231900 done date:2611231901 stat:DELIVRD "
     "err:000 text:id:evil stat:UNDELIV"
 )
-DELIVERED = Receipt("0123456789", MessageState.DELIVERED, done="2611231901", word="DELIVRD")
+DELIVERED = Receipt(MessageState.DELIVERED, text_id="0123456789", done="2611231901", word="DELIVRD")
 
 
 def receipt(text: str, tlvs: dict[int, bytes] | None = None) -> Receipt | None:
@@ -245,16 +245,16 @@ def test_parameters_come_before_the_text() -> None:
         c.TAG_NETWORK_ERROR: b"\x03\x00\x0b",
     }
     assert receipt(TEXT, tlvs) == Receipt(
-        "1A2B", MessageState.UNDELIVERABLE, "11", "2611231901", "DELIVRD", "0123456789"
+        MessageState.UNDELIVERABLE, "1A2B", "0123456789", "11", "2611231901", "DELIVRD"
     )
     bare = Message("1", esm_class=c.ESM_RECEIPT, tlvs=tlvs)
-    assert parse(bare) == Receipt("1A2B", MessageState.UNDELIVERABLE, "11", word="UNDELIV")
+    assert parse(bare) == Receipt(MessageState.UNDELIVERABLE, "1A2B", error="11", word="UNDELIV")
 
 
 @pytest.mark.parametrize(("number", "state"), list(enumerate(MessageState, start=1)), ids=str)
 def test_states_are_numbered_as_the_specification_does(number: int, state: MessageState) -> None:
     assert receipt("id:1", {c.TAG_MESSAGE_STATE: bytes((number,))}) == Receipt(
-        "1", state, word=state.value
+        state, text_id="1", word=state.value
     )
 
 
@@ -275,7 +275,9 @@ def test_error_codes_are_without_leading_zeros(text: str, error: str) -> None:
 
 
 def test_a_word_nobody_knows_is_unknown_and_kept() -> None:
-    assert receipt("id:1 stat:WHATEVR") == Receipt("1", MessageState.UNKNOWN, word="WHATEVR")
+    assert receipt("id:1 stat:WHATEVR") == Receipt(
+        MessageState.UNKNOWN, text_id="1", word="WHATEVR"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "hello", "id:", "id: stat:DELIVRD", "stat:DELIVRD", "id:5"])
@@ -305,9 +307,12 @@ def test_a_handset_cannot_write_a_receipt() -> None:
         ("000", 0, "0"),
         ("7fFF", 16, "32767"),
         ("0000032767", 10, "32767"),
-        ("no-number", 16, "no-number"),
-        ("XYZ", 16, "xyz"),
-        ("", 16, "0"),
+        ("99AA", 10, "99aa"),
+        ("no-Number", 16, "no-Number"),
+        ("XYZ", 16, "XYZ"),
+        ("0A1B-00C2", 16, "0a1b-00c2"),
+        ("", 16, ""),
+        ("\u0663", 10, "\u0663"),
     ],
 )
 def test_ids_are_compared_without_case_and_zeros(message_id: str, base: int, form: str) -> None:

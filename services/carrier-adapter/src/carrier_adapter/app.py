@@ -8,12 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 
 from carrier_adapter import api, retention
-from carrier_adapter.adapters.mongo import MongoAttemptStore
-from carrier_adapter.carriers.base import Carrier
-from carrier_adapter.carriers.http_json import HttpJsonCarrier
+from carrier_adapter.adapters.mongo import MongoAttemptStore, MongoReplyParts
 from carrier_adapter.domain.holds import Holds
 from carrier_adapter.domain.sharing import shares
 from carrier_adapter.handlers import planned_routes, planned_topics
+from carrier_adapter.making import CarrierMaker
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.receiving.remembered import RememberedIds
 from carrier_adapter.receiving.taking import Taking
@@ -25,7 +24,7 @@ from carrier_adapter.sending.pump import Pump
 from carrier_adapter.settings import AdapterSettings
 from carrier_adapter.table import ChannelTable, MakeCarrier
 from yizhan_contracts import topics
-from yizhan_contracts.events import NO_CHANNEL, ChannelConfigured, HoldChanged, Protocol
+from yizhan_contracts.events import NO_CHANNEL, ChannelConfigured, HoldChanged
 from yizhan_contracts.topics import CHANNEL_CONFIGURED, HOLD_CHANGED
 from yizhan_runtime.clock import Clock, SystemClock
 from yizhan_runtime.errors import Retryable
@@ -77,12 +76,17 @@ class _Adapter:
         self._metrics = AdapterMetrics(service.registry)
         self._channels: dict[str, Channel] = {}
         self._is_new = asyncio.Event()
-        secrets_of = _Secrets(environment, settings.adapter_callback_url)
-        self._table = ChannelTable(
-            self._channels, make_carrier or secrets_of.carrier, service.clock, self._is_new.set
-        )
         remembered = RememberedIds(settings.adapter_remembered_ids)
-        store = MongoAttemptStore(service.mongo())
+        store, reply_parts = MongoAttemptStore(service.mongo()), MongoReplyParts(service.mongo())
+        taking = Taking(
+            service.publisher, remembered, reply_parts, service.clock, self._metrics, service.fail
+        )
+        maker = CarrierMaker(
+            environment, settings.adapter_callback_url, taking, service.clock, self._metrics
+        )
+        self._table = ChannelTable(
+            self._channels, make_carrier or maker.make, service.clock, self._is_new.set
+        )
         holds = Holds(self._wake_all)
         self._intake = Intake(
             self._channels,
@@ -99,10 +103,7 @@ class _Adapter:
         self._reporter = Reporter(
             service.publisher, service.clock, _instance(settings), incarnation
         )
-        taking = Taking(service.publisher, remembered, service.clock, self._metrics, service.fail)
-        service.http.router.routes.append(
-            Webhook(taking, self._table.find, secrets_of.token).route()
-        )
+        service.http.router.routes.append(Webhook(taking, self._table.find, maker.token).route())
         service.http.include_router(api.router(self._channels, self._intake))
         service.read_table(
             CHANNEL_CONFIGURED.name, contract(ChannelConfigured), self._table.on_configured
@@ -114,6 +115,8 @@ class _Adapter:
         service.background("closing", self._intake.closing.run)
         service.background("reports", lambda: self._reporter.run(self._channels))
         service.background("replaced carriers", self._table.close_replaced)
+        service.on_start(reply_parts.prepare)
+        service.background("left-over replies", taking.publish_left_over)
         service.background("retention", lambda: retention.drop_old(store, service.clock, keep))
         service.on_stop(self._table.close_all)
 
@@ -192,38 +195,6 @@ class _Adapter:
         for channel in topics_of.keys() - ready:
             log.warning("a channel has no topics yet", extra={"channel": channel})
         return ready
-
-
-class _Secrets:
-    """Makes carriers with the secrets that channels name."""
-
-    def __init__(self, environment: Mapping[str, str], callback_url: str) -> None:
-        self._environment = environment
-        self._callback_url = callback_url.rstrip("/")
-
-    def token(self, config: ChannelConfigured) -> str:
-        """Give the token in the path of the channel's webhook, empty where there is none."""
-        return self._environment.get(config.webhook_token_ref, "")
-
-    def carrier(self, config: ChannelConfigured) -> Carrier | None:
-        """Make a channel's carrier; None, said loudly, where something is missing for it."""
-        secret, token = self._environment.get(config.secret_ref, ""), self.token(config)
-        missing = [
-            f"{field} names {ref or 'no variable'}, which is not set"
-            for field, ref, value in (
-                ("secret_ref", config.secret_ref, secret),
-                ("webhook_token_ref", config.webhook_token_ref, token),
-            )
-            if not value
-        ]
-        if config.protocol is not Protocol.HTTP_JSON:
-            missing.append(f"the protocol {config.protocol.value} is not spoken here")
-        if missing:
-            why = "; ".join(missing)
-            log.error("a channel is shut", extra={"channel": config.channel, "why": why})
-            return None
-        callback = f"{self._callback_url}/v1/carriers/{config.channel}/receipts/{token}"
-        return HttpJsonCarrier(config, secret, callback)
 
 
 def _instance(settings: AdapterSettings) -> str:

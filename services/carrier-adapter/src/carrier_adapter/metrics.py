@@ -98,6 +98,36 @@ class AdapterMetrics:
             ["channel", "state"],
             registry=registry,
         )
+        self.replies = Counter(
+            "yizhan_adapter_replies_total",
+            "Replies of recipients taken from carriers; a long one counts once.",
+            ["channel"],
+            registry=registry,
+        )
+        self.binds = Gauge(
+            "yizhan_adapter_binds",
+            "SMPP binds that are up, by kind.",
+            ["channel", "kind"],
+            registry=registry,
+        )
+        self.bind_failures = Counter(
+            "yizhan_adapter_bind_failures_total",
+            "SMPP binds that did not come up, by why: refused, connection, tls.",
+            ["channel", "why"],
+            registry=registry,
+        )
+        self.malformed = Counter(
+            "yizhan_adapter_malformed_pdus_total",
+            "What an SMSC sent that could not be read, or answered nothing.",
+            ["channel"],
+            registry=registry,
+        )
+        self.parts = Counter(
+            "yizhan_adapter_submitted_parts_total",
+            "Parts written to SMSCs: each submit_sm.",
+            ["channel"],
+            registry=registry,
+        )
         self.receipts_refused = Counter(
             "yizhan_adapter_receipts_refused_total",
             "Receipts, or whole webhook calls, that could not be taken, by why.",
@@ -146,3 +176,22 @@ class ChannelMetrics:
         """Observe how long a message took that the carrier has now."""
         self._answer_seconds.observe(answer_s)
         self._to_carrier_seconds[lane].observe(max(0.0, since_arrival_s))
+
+
+class SmppMetrics:
+    """The metrics of one channel's binds."""
+
+    def __init__(self, metrics: AdapterMetrics, channel: str) -> None:
+        self._binds = metrics.binds
+        self._failures = metrics.bind_failures
+        self._channel = channel
+        self.malformed = metrics.malformed.labels(channel)
+        self.parts = metrics.parts.labels(channel)
+
+    def bound(self, kind: str, change: int) -> None:
+        """Count a bind that came up (1) or went (-1)."""
+        self._binds.labels(self._channel, kind).inc(change)
+
+    def bind_failed(self, why: str) -> None:
+        """Count a bind that did not come up."""
+        self._failures.labels(self._channel, why).inc()

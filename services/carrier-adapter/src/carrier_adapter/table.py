@@ -100,14 +100,16 @@ class ChannelTable:
 
 def _connection(config: ChannelConfigured) -> object:
     """Give what a carrier is made of: when it stays the same, the connections stay too."""
-    return config.model_dump(
-        include={
-            "protocol",
-            "enabled",
-            "url",
-            "secret_ref",
-            "webhook_token_ref",
-            "submit_timeout_s",
-            "reasons",
-        }
-    )
+    made_of = {
+        "protocol",
+        "enabled",
+        "url",
+        "secret_ref",
+        "webhook_token_ref",
+        "submit_timeout_s",
+        "reasons",
+        "smpp",
+    }
+    if config.smpp is not None:
+        made_of.add("window")
+    return config.model_dump(include=made_of)

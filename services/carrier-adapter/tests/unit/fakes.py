@@ -18,6 +18,7 @@ from carrier_adapter.carriers.base import (
     Submission,
 )
 from carrier_adapter.domain.claims import Claim, Outcome
+from carrier_adapter.receiving.replies import ReplyPart, part_id
 from yizhan_contracts.events import AttemptFinished, Event
 from yizhan_runtime.errors import Retryable
 from yizhan_runtime.publisher import Outgoing, to_json
@@ -177,6 +178,31 @@ class StoreOfProcess:
             self._store.claims.pop(one, None)
             self._store.outcomes.pop(one, None)
         return len(old)
+
+
+class FakeReplyParts:
+    """Parts of long replies, in memory."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, ReplyPart] = {}
+
+    async def put_parts(self, parts: Sequence[ReplyPart]) -> None:
+        for part in parts:
+            there = self.parts.setdefault(part.part_id, part)
+            if there.text != part.text:
+                numbers = range(1, part.place.total + 1)
+                await self.drop_parts([part_id(part.key, number) for number in numbers])
+                self.parts[part.part_id] = part
+
+    async def load_parts(self, part_ids: Iterable[str]) -> list[ReplyPart]:
+        return [self.parts[name] for name in part_ids if name in self.parts]
+
+    async def load_parts_before(self, at: datetime, most: int) -> list[ReplyPart]:
+        return [part for part in self.parts.values() if part.at < at][:most]
+
+    async def drop_parts(self, part_ids: Collection[str]) -> None:
+        for name in part_ids:
+            self.parts.pop(name, None)
 
 
 class FakeKafka:

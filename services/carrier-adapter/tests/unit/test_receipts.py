@@ -18,7 +18,7 @@ from yizhan_contracts.reasons import Reason
 from yizhan_runtime.clock import SystemClock
 from yizhan_runtime.errors import Fatal
 
-from .fakes import EPOCH, FakeKafka, Steps
+from .fakes import EPOCH, FakeKafka, FakeReplyParts, Steps
 from .world import configured, plan
 
 TOKEN = "the-token"
@@ -35,6 +35,7 @@ class Edge:
         taking = Taking(
             self.kafka.seen_by(Steps()),
             self.remembered,
+            FakeReplyParts(),
             SystemClock(),
             self.metrics,
             self.failures.append,

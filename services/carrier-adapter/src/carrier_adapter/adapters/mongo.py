@@ -1,13 +1,16 @@
 """Claims and outcomes in MongoDB: ``_id`` is the attempt id, its uniqueness is what sends once."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from carrier_adapter.domain.claims import Claim, ClaimKind, Outcome
-from yizhan_runtime.mongo import Mongo
+from carrier_adapter.receiving.replies import ReplyPart, ReplyPlace, part_id
+from yizhan_runtime.mongo import Index, Mongo
 
 CLAIMS = "claims"
 OUTCOMES = "outcomes"
+REPLY_PARTS = "reply_parts"
 
 
 class MongoAttemptStore:
@@ -44,6 +47,73 @@ class MongoAttemptStore:
             collection, {"_id": {"$lt": message_id}}, sort=[("_id", 1)], limit=most, fields=["_id"]
         )
         return await self._mongo.delete_by_ids(collection, [document["_id"] for document in old])
+
+
+class MongoReplyParts:
+    """Parts of long replies, few and short-lived: each under its reply's key and its number."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def prepare(self) -> None:
+        """Make the index that left-over parts are found by."""
+        await self._mongo.ensure_indexes(REPLY_PARTS, [Index((("at", 1),))])
+
+    async def put_parts(self, parts: Sequence[ReplyPart]) -> None:
+        new = {part.part_id: part for part in parts}
+        there = await self._mongo.insert_new(REPLY_PARTS, [_of_part(part) for part in new.values()])
+        if not there:
+            return
+        kept = await self._mongo.find_by_ids(REPLY_PARTS, there)
+        # Handsets count from 0 to 255 and begin again: another text is another reply.
+        changed = [new[key] for key, document in kept.items() if document["text"] != new[key].text]
+        for part in changed:
+            numbers = range(1, part.place.total + 1)
+            await self.drop_parts([part_id(part.key, number) for number in numbers])
+        if changed:
+            keys = {part.key for part in changed}
+            again = [_of_part(part) for part in new.values() if part.key in keys]
+            await self._mongo.insert_new(REPLY_PARTS, again)
+
+    async def load_parts(self, part_ids: Iterable[str]) -> list[ReplyPart]:
+        found = await self._mongo.find_by_ids(REPLY_PARTS, part_ids)
+        return [_to_part(document) for document in found.values()]
+
+    async def load_parts_before(self, at: datetime, most: int) -> list[ReplyPart]:
+        found = await self._mongo.find(
+            REPLY_PARTS, {"at": {"$lt": at}}, sort=[("at", 1)], limit=most
+        )
+        return [_to_part(document) for document in found]
+
+    async def drop_parts(self, part_ids: Collection[str]) -> None:
+        await self._mongo.delete_by_ids(REPLY_PARTS, part_ids)
+
+
+def _of_part(part: ReplyPart) -> dict[str, Any]:
+    return {
+        "_id": part.part_id,
+        "key": part.key,
+        "place": list(part.place),
+        "channel": part.channel,
+        "carrier_account": part.carrier_account,
+        "sender": part.sender,
+        "recipient": part.recipient,
+        "text": part.text,
+        "at": part.at,
+    }
+
+
+def _to_part(document: Mapping[str, Any]) -> ReplyPart:
+    return ReplyPart(
+        document["key"],
+        ReplyPlace(*document["place"]),
+        document["channel"],
+        document["carrier_account"],
+        document["sender"],
+        document["recipient"],
+        document["text"],
+        document["at"],
+    )
 
 
 def _of_claim(claim: Claim) -> dict[str, Any]:

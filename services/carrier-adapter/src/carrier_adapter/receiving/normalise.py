@@ -38,6 +38,8 @@ class CarrierReceipt:
     state: str
     code: str
     at: str
+    reason: Reason = Reason.NONE
+    """Why it failed, where the protocol's reader knows; else by its code."""
 
 
 def read(item: Any) -> CarrierReceipt:  # noqa: ANN401 - JSON
@@ -68,7 +70,7 @@ def normalise(
         attempt_id=attempt_id,
         parts=known.parts if known and known.attempt_id == attempt_id else 1,
         state=state,
-        reason=_reason(state, receipt.code, channel, otherwise),
+        reason=_reason(state, receipt, channel, otherwise),
         carrier_code=receipt.code,
         country=known.country if known else "",
         carrier_time=receipt.at,
@@ -78,12 +80,12 @@ def normalise(
 
 
 def _reason(
-    state: ReceiptState, code: str, channel: ChannelConfigured, otherwise: Reason
+    state: ReceiptState, receipt: CarrierReceipt, channel: ChannelConfigured, otherwise: Reason
 ) -> Reason:
     """Only what failed has a reason, and a code for success explains no failure."""
     if state is not ReceiptState.FAILED:
         return otherwise
-    return reason_of(code, channel.reasons, otherwise) or otherwise
+    return receipt.reason or reason_of(receipt.code, channel.reasons, otherwise) or otherwise
 
 
 def _attempt_of(ref: str) -> str | None:

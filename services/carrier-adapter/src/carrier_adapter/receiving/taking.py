@@ -1,21 +1,28 @@
 """Taking receipts, whichever protocol brings them: normalised, published, acknowledged."""
 
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.ports import EventPublisher
-from carrier_adapter.receiving.normalise import BadReceiptError, normalise, read
+from carrier_adapter.receiving.normalise import BadReceiptError, CarrierReceipt, normalise, read
 from carrier_adapter.receiving.remembered import RememberedIds
-from yizhan_contracts.events import ChannelConfigured, ReceiptReceived
+from carrier_adapter.receiving.replies import CarrierReply, Replies, ReplyPartStore
+from yizhan_contracts.events import ChannelConfigured, ReceiptReceived, ReplyReceived
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Fatal, Retryable
 from yizhan_runtime.gathering import Gathering
+from yizhan_runtime.logs import get_logger
+
+log = get_logger(__name__)
 
 Problem = dict[str, Any]
 
 _INTERVAL_S = 0.025
 """Rounds of publishing begin so far apart: many carriers send each receipt in a call of its own."""
+_LEFT_OVER_EVERY_S = 60.0
+_MOST_LEFT_OVER = 500
 
 
 class Taking:
@@ -25,10 +32,12 @@ class Taking:
         self,
         publisher: EventPublisher,
         remembered: RememberedIds,
+        parts: ReplyPartStore,
         clock: Clock,
         metrics: AdapterMetrics,
         fail: Callable[[BaseException], None],
     ) -> None:
+        self._replies = Replies(parts, secrets.token_hex, self.refused)
         self._publishing = Gathering(publisher.publish, clock, _INTERVAL_S)
         self._remembered = remembered
         self._clock = clock
@@ -43,14 +52,51 @@ class Taking:
         Raises Retryable: Kafka may or may not have them.
         """
         receipts, problems = self._read_all(channel, items)
+        await self._publish(receipts)
+        return len(receipts), problems
+
+    async def take_all(
+        self,
+        channel: ChannelConfigured,
+        receipts: Iterable[CarrierReceipt],
+        replies: Iterable[CarrierReply],
+    ) -> None:
+        """Take what a protocol of sessions brought. Raises Retryable: perhaps none of it is taken.
+
+        A part of a long reply is taken when it is stored: see ``publish_left_over``.
+        """
+        now = self._clock.now()
+        events: list[ReceiptReceived | ReplyReceived] = [
+            normalise(receipt, channel, self._remembered, now) for receipt in receipts
+        ]
+        joined = await self._replies.join(channel, replies, now)
+        await self._publish([*events, *joined.replies])
+        await self._replies.drop(joined.part_ids)
+
+    async def publish_left_over(self) -> None:
+        """Publish, for ever, what came of long replies whose other parts did not."""
+        while True:
+            await self._clock.sleep(_LEFT_OVER_EVERY_S)
+            try:
+                left = await self._replies.left_over(self._clock.now(), _MOST_LEFT_OVER)
+                await self._publish(left.replies)
+                await self._replies.drop(left.part_ids)
+            except Retryable as error:
+                log.warning("parts of replies wait", extra={"why": str(error)})
+
+    async def _publish(self, events: Sequence[ReceiptReceived | ReplyReceived]) -> None:
+        if not events:
+            return
         try:
-            await self._publishing.add(receipts)
+            await self._publishing.add(events)
         except Fatal as error:
             self._fail(error)
             raise Retryable("the producer is broken") from error
-        for receipt in receipts:
-            self._metrics.receipts.labels(channel.channel, receipt.state.value).inc()
-        return len(receipts), problems
+        for event in events:
+            if isinstance(event, ReceiptReceived):
+                self._metrics.receipts.labels(event.channel, event.state.value).inc()
+            else:
+                self._metrics.replies.labels(event.channel).inc()
 
     def refused(self, channel: str, why: str) -> None:
         """Count what could not be taken."""
