@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.failover.house import CHANNELS, House, open_house
-from bench.failover.seen import Change, Handed, Said, changes, hand_overs, read_all
+from bench.failover.seen import Change, Handed, Said, changes, hand_overs, quantiles_ms, read_all
 from bench.load import SettledCounter, publish_events, shipment_events
 from yizhan_contracts.events import AttemptPlanned
 from yizhan_telecom.choice import Why
@@ -80,12 +80,15 @@ def _of_alpha(said: Said, handed: list[Handed], at: Moments) -> dict[str, Any]:
     during = [plan for plan in firsts if at.broken <= plan.planned_at < at.mended]
     to_alpha = [plan for plan in during if plan.channel == ALPHA]
     chosen = [plan for plan in to_alpha if plan.decision.why != Why.PROBE]
-    # Healed for a moment and found out again counts: what is told is the last that was not a trial.
-    left_s = (chosen[-1].planned_at - at.broken).total_seconds() if chosen else 0.0
+    before = [plan for plan in chosen if plan.planned_at < at.killed]
+    left_s = (before[-1].planned_at - at.broken).total_seconds() if before else 0.0
     after = [plan for plan in firsts if plan.planned_at >= at.mended]
+    waits = [plan.planned_at - plan.message.accepted_at for plan in firsts]
     again = next((n for n in range(len(after) - _OF) if _is_used(after[n : n + _OF])), None)
     return {
-        "planned_for_alpha_while_broken": len(chosen),
+        "ms_from_accepted_to_planned": quantiles_ms(waits),
+        "planned_for_alpha_before_the_kill": len(before),
+        "planned_for_alpha_after_the_kill": len(chosen) - len(before),
         "probes_while_broken": len(to_alpha) - len(chosen),
         "of_messages_while_broken": len(during),
         "seconds_until_diverted": round(left_s, 2),

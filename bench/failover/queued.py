@@ -11,13 +11,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.failover.broken import doubles
 from bench.failover.house import CHANNELS, House, open_house
-from bench.failover.seen import Handed, Said, hand_overs, read_all
+from bench.failover.seen import Handed, Said, hand_overs, quantiles_ms, read_all
 from bench.load import SettledCounter, publish_events, shipment_events
 from yizhan_contracts.events import AttemptOutcome, Lane
 from yizhan_contracts.topics import attempt_planned
 
 ALPHA, *OTHERS = CHANNELS
 _NARROW_TPS = 20
+_AT_ONCE = "out-for-delivery"
+"""Goes by the urgent lane: a few of these come while all the others are handed back."""
+_URGENT, _URGENT_RATE = 200, 20
 
 
 async def run(count: int, within_s: float) -> dict[str, Any]:
@@ -35,16 +38,19 @@ async def run(count: int, within_s: float) -> dict[str, Any]:
             before = (await house.parties.carriers())["carriers"][ALPHA]["handed"]
             await house.behave(ALPHA, {"down": True})
             broken, begun = datetime.now(UTC), time.monotonic()
-            done = await settled.wait_for(count, within_s)
+            urgent = shipment_events(_URGENT, secrets.token_hex(3), random.Random(12), _AT_ONCE)
+            await publish_events(*house.kafka, urgent, _URGENT_RATE)
+            done = await settled.wait_for(count + _URGENT, within_s)
             seconds = time.monotonic() - begun
         said, handed = await read_all(house), await hand_overs(house)
     return {
-        "messages": count,
+        "messages": count + _URGENT,
         "taken_by_alpha_before_it_died": before,
         "settled": done,
         "statuses": said.statuses(),
         "seconds_until_the_last_settled": round(seconds, 1),
         **_of_hand_overs(said, handed, broken),
+        **_of_urgent(said, handed, broken),
         **doubles(said, handed),
     }
 
@@ -82,4 +88,23 @@ def _of_hand_overs(said: Said, handed: list[Handed], broken: datetime) -> dict[s
         "never_taken": len(valid_until.keys() - {one.message_id for one in handed}),
         "taken_after_validity": sum(one.at > valid_until[one.message_id] for one in handed),
         "in_doubt": sum(f.outcome is AttemptOutcome.IN_DOUBT for f in said.finished),
+    }
+
+
+def _of_urgent(said: Said, handed: list[Handed], broken: datetime) -> dict[str, Any]:
+    """Tell how long urgent messages took that came after the break."""
+    firsts = {
+        plan.message.message_id: plan
+        for plan in sorted(said.plans, key=lambda plan: plan.planned_at, reverse=True)
+        if plan.message.lane is Lane.URGENT and plan.message.accepted_at > broken
+    }
+    planned = [(plan.planned_at - plan.message.accepted_at) for plan in firsts.values()]
+    taken = [
+        one.at - firsts[one.message_id].message.accepted_at
+        for one in handed
+        if one.message_id in firsts
+    ]
+    return {
+        "urgent_ms_until_planned": quantiles_ms(planned),
+        "urgent_ms_until_taken": quantiles_ms(taken),
     }

@@ -4,13 +4,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
 from bench.failover.house import CHANNELS, House
+from bench.stages import quantile
 from yizhan_contracts.events import (
     NO_CHANNEL,
     AttemptFinished,
@@ -48,6 +49,15 @@ class Said:
     @property
     def delivered(self) -> int:
         return sum(one.status is Status.DELIVERED for one in self.settled.values())
+
+
+def quantiles_ms(spans: Iterable[timedelta]) -> dict[str, float]:
+    """Give median, 95 %, and the longest, in milliseconds."""
+    ordered = sorted(span.total_seconds() * 1000 for span in spans)
+    if not ordered:
+        return {}
+    found = {"p50": quantile(ordered, 0.5), "p95": quantile(ordered, 0.95), "most": ordered[-1]}
+    return {name: round(value) for name, value in found.items()}
 
 
 async def read_all(house: House) -> Said:

@@ -4,12 +4,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.fault.carriers import worry
-from tests.support.config import Files, account, write_config
+from tests.support.config import Files, account, channel, write_config
 from tests.support.world import SERVICES, World, open_world
 from yizhan_local.servers import PrivateServers
 
@@ -17,8 +18,20 @@ INSTANCES = int(os.environ.get("YIZHAN_TEST_INSTANCES", "1"))
 """Of each service. With two, a killed one's partitions go to the other."""
 
 
+QUEUE = "BE"
+"""A country whose first channel takes ten messages a second."""
+
+
 def patient(files: Files) -> None:
     """Wait longer than any fault lasts: no deadline passes, so whatever is not known is lost."""
+    queue: dict[str, Any] = {
+        "channel": "queue",
+        "url": "${SIMULATORS_URL}/queue",
+        "tps": 10,
+        "batch_max": 1,
+    }
+    queue["countries"] = {QUEUE: {"price": 0.01, "priority": 10}}
+    files["channels"]["channels"].append(channel(files, "fallback-global") | queue)
     for name in ("demo", "demo-sms"):
         changed = account(files, name)
         changed["policy"]["receipt_timeout_s"] = 600

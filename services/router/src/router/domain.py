@@ -20,7 +20,8 @@ from yizhan_contracts.events import (
 )
 from yizhan_contracts.reasons import Reason
 from yizhan_telecom.attempts import Succession, succession, tried_before
-from yizhan_telecom.choice import Choice, Why
+from yizhan_telecom.channel_rules import sender_refusal, template_refusal
+from yizhan_telecom.choice import Choice, Facts, Table, Why
 
 Routable = MessageAccepted | AttemptFinished | RerouteRequested
 
@@ -97,6 +98,16 @@ def closed(
     )
 
 
-def reason_without_channel(choice: Choice) -> Reason:
-    """Say why there is no channel."""
-    return Reason.ATTEMPTS_EXHAUSTED if choice.why is Why.EXHAUSTED else Reason.NO_ROUTE
+def reason_without_channel(choice: Choice, facts: Facts, table: Table) -> Reason:
+    """Say why there is no channel; where all that serve the country refuse alike, for what."""
+    if choice.why is Why.EXHAUSTED:
+        return Reason.ATTEMPTS_EXHAUSTED
+    if choice.why is not Why.NOT_TAKEN:
+        return Reason.NO_ROUTE
+    entries = table.entries(facts.country, facts.network, is_test=facts.is_test)
+    channels = [entry.configured for entry in entries]
+    if all(template_refusal(channel, facts.template) for channel in channels):
+        return Reason.TEMPLATE_NOT_REGISTERED
+    if all(sender_refusal(channel, facts.country, facts.sender) for channel in channels):
+        return Reason.SENDER_NOT_REGISTERED
+    return Reason.NO_ROUTE

@@ -128,9 +128,10 @@ class PlanAttempts:
         self, task: Task, facts: Facts, choice: Choice, now: datetime
     ) -> AttemptPlanned | Wait:
         """Close; but wait where one would take it that is only held, draining, maintained ..."""
-        if choice.why in _NOBODY and self._chooser.table.may_serve_later(facts):
+        table = self._chooser.table
+        if choice.why in _NOBODY and table.may_serve_later(facts):
             return Wait("channel-not-usable")
-        return closed(task, reason_without_channel(choice), now, choice.decision)
+        return closed(task, reason_without_channel(choice, facts, table), now, choice.decision)
 
     def _choose(self, facts: Facts, health_now: float, tried: Sequence[str] = ()) -> Choice:
         return self._chooser.choose(facts, health_now, tried)

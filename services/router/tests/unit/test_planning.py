@@ -1,6 +1,7 @@
 """Planning: what follows from each event, and the router's rules of the message protocol."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from services.router.tests.unit.fakes import START, Router, channel, finished, message, reroute
@@ -13,6 +14,8 @@ from yizhan_contracts.events import (
     Lane,
     Policy,
     RoutingPolicy,
+    SenderKind,
+    SenderRules,
 )
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.errors import Retryable
@@ -285,11 +288,24 @@ async def test_a_channel_that_does_not_take_the_message_is_none_and_the_decision
     assert router.plan.decision.excluded["strict"].startswith("takes templates only")
 
 
-async def test_where_no_channel_takes_the_message_it_settles_and_the_decision_says_why() -> None:
-    router = Router(channel("strict", needs_templates=True))
-    await router.take(message())
-    assert (router.plan.channel, router.plan.reason) == ("none", Reason.NO_ROUTE)
-    assert router.plan.decision.excluded["strict"].startswith("takes templates only")
+SHORT_CODES = {"*": CountryRoute(senders=SenderRules(kinds=(SenderKind.SHORT_CODE,)))}
+
+
+@pytest.mark.parametrize(
+    ("terms", "reason", "said"),
+    [
+        ({"needs_templates": True}, Reason.TEMPLATE_NOT_REGISTERED, "takes templates only"),
+        ({"countries": SHORT_CODES}, Reason.SENDER_NOT_REGISTERED, "takes no alphanumeric"),
+        ({"unicode": False}, Reason.NO_ROUTE, "takes GSM-7 texts only"),
+    ],
+)
+async def test_where_no_channel_takes_the_message_it_settles_with_the_reason(
+    terms: dict[str, Any], reason: Reason, said: str
+) -> None:
+    router = Router(channel("strict").model_copy(update=terms))
+    await router.take(message(text="驿站"))
+    assert (router.plan.channel, router.plan.reason) == ("none", reason)
+    assert router.plan.decision.excluded["strict"].startswith(said)
 
 
 async def test_what_a_disabled_channel_reports_is_not_held_against_it() -> None:
@@ -310,8 +326,8 @@ async def test_a_message_waits_for_a_channel_that_would_take_it_and_is_left_out_
     ((_, wait),) = await router.take(message())
     assert wait.why == "channel-not-usable"
     router.use(Table((strict, drained.model_copy(update={"unicode": False}))))
-    await router.take(message(2, text="驿站"))
-    assert (router.plan.channel, router.plan.reason) == ("none", Reason.NO_ROUTE)
+    assert await router.take(message(2, text="驿站")) == []
+    assert router.plan.channel == "none"
 
 
 async def test_a_released_attempt_that_nobody_else_takes_settles() -> None:
