@@ -183,6 +183,8 @@ class Mongo:
         collection: str,
         query: Mapping[str, Any],
         update: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        upsert: bool = False,
     ) -> Document | None:
         """Update one document and give it as it is then; None: the query found none.
 
@@ -190,7 +192,7 @@ class Mongo:
         """
         async with self._bounded(collection, "update"):
             found: Document | None = await self._database[collection].find_one_and_update(
-                query, update, return_document=ReturnDocument.AFTER
+                query, update, upsert=upsert, return_document=ReturnDocument.AFTER
             )
         return found
 

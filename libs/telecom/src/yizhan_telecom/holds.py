@@ -34,6 +34,11 @@ class Holds:
         self._held: dict[str, HoldChanged] = {}
         self._on_change = on_change
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is held."""
+        return not self._held
+
     def on_changed(self, key: str, hold: HoldChanged | None) -> None:
         """Take a row of the table; a tombstone, or one that holds no longer, lifts the hold."""
         if hold is not None and hold.held:

@@ -16,6 +16,9 @@ from ingest.adapters.mongo_limits import MongoCounters, MongoSlots
 from ingest.content.files import WordFiles
 from ingest.events.service import TakeShipmentEvents
 from ingest.handlers import ShipmentHandler
+from ingest.holds.api import make_router as make_hold_router
+from ingest.holds.service import ManageHolds
+from ingest.holds.store import HoldStore
 from ingest.keys.api import make_router
 from ingest.keys.callers import Authenticator
 from ingest.keys.domain import KeyTable
@@ -42,7 +45,7 @@ from ingest.reviews.service import Reviews
 from ingest.reviews.store import ReviewStore
 from ingest.settings import IngestSettings
 from yizhan_contracts.ids import RandomBits
-from yizhan_contracts.topics import MESSAGE_ACCEPTED, SHIPMENT_ANSWERED
+from yizhan_contracts.topics import HOLD_CHANGED, MESSAGE_ACCEPTED, SHIPMENT_ANSWERED
 from yizhan_contracts.topics import Service as Name
 from yizhan_runtime.aside import SetAside
 from yizhan_runtime.clock import Clock, SystemClock
@@ -70,6 +73,7 @@ class _Shared:
     content: Content
     inputs: MongoInputs
     purse: Purse
+    holds: HoldStore
     metrics: IngestMetrics
     random_bits: RandomBits
 
@@ -94,9 +98,13 @@ def build(
     inputs = MongoInputs(service.mongo())
     service.on_start(inputs.ensure_indexes)
     purse = _add_quota(service, settings, seed, inputs, metrics)
-    shared = _Shared(service, settings, catalogue, content, inputs, purse, metrics, random_bits)
+    holds = _add_holds(service)
+    shared = _Shared(
+        service, settings, catalogue, content, inputs, purse, holds, metrics, random_bits
+    )
     if Role.API in roles:
         _add_api(shared, seed)
+        service.http.include_router(make_hold_router(ManageHolds(holds, catalogue, service.clock)))
         for router in make_review_routers(reviews):
             service.http.include_router(router)
     if Role.EVENTS in roles:
@@ -157,6 +165,17 @@ def _add_quota(
     return purse
 
 
+def _add_holds(service: Service) -> HoldStore:
+    """Follow what is held, and see that everybody is told."""
+    service.needs([HOLD_CHANGED])
+    store = HoldStore(service.mongo(), service.publisher, service.clock)
+    service.on_start(store.ensure_indexes)
+    service.on_start(store.feed.load)
+    service.background("holds", store.feed.run)
+    service.background("holds to be told", store.repair)
+    return store
+
+
 def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
     service, settings = shared.service, shared.settings
     limits = Limits(
@@ -169,6 +188,7 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
         service.publisher,
         shared.content,
         purse=shared.purse,
+        holds=shared.holds.holds,
         clock=service.clock,
         random_bits=shared.random_bits,
         metrics=shared.metrics,
@@ -230,6 +250,7 @@ def _add_events(shared: _Shared) -> None:
         service.publisher,
         shared.content,
         purse=shared.purse,
+        holds=shared.holds.holds,
         clock=service.clock,
         random_bits=shared.random_bits,
         metrics=shared.metrics,

@@ -48,6 +48,10 @@ class Code(StrEnum):
     PACKAGE_EMPTY = "package-empty"
     PACKAGE_NOT_FOR_MARKETING = "package-not-for-marketing"
     BALANCE_EMPTY = "balance-empty"
+    # Holds
+    HELD = "held"
+    HOLD_NOT_FOUND = "hold-not-found"
+    HOLD_OF_OPERATORS = "hold-of-operators"
     # Shipment events
     MALFORMED = "malformed"
     TYPE_UNKNOWN = "type-unknown"
@@ -127,6 +131,9 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.PACKAGE_EMPTY: "Buy a package of this kind: others are not taken in its place.",
     Code.PACKAGE_NOT_FOR_MARKETING: "Buy a marketing package: notifications' carry no marketing.",
     Code.BALANCE_EMPTY: "Top the balance up: it must be above zero, whatever the packages hold.",
+    Code.HELD: "It is stopped, and what is sent would be cancelled: wait until it is resumed.",
+    Code.HOLD_NOT_FOUND: "This is not held: see GET /v1/holds.",
+    Code.HOLD_OF_OPERATORS: "An operator set this hold: ask the operators.",
     Code.MALFORMED: "Correct the record's form; its bytes are kept in ingest.dlq.",
     Code.TYPE_UNKNOWN: "Only events whose type is or ends in .shipment.updated.v1 are taken here.",
     Code.RECIPIENT_MALFORMED: "Correct this recipient and send the event with a new revision.",

@@ -131,6 +131,7 @@ async def corner(
         mongo_url=SecretStr(mongo_url),
         namespace=namespace,
         ingest_accounts_file=accounts,
+        internal_token=SecretStr("the-operators-token"),
         drain_timeout_s=5.0,
     )
     async with AsyncExitStack() as stack:
@@ -140,6 +141,7 @@ async def corner(
             [
                 topics.SHIPMENT_UPDATED,
                 topics.SHIPMENT_ANSWERED,
+                topics.HOLD_CHANGED,
                 *topics.MESSAGE_ACCEPTED,
                 *retries,
                 topics.dlq_topic("ingest"),

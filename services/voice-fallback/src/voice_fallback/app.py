@@ -19,9 +19,12 @@ from voice_fallback.providers_file import ProviderConfig, VoiceConfig, load
 from voice_fallback.settings import VoiceSettings
 from voice_fallback.webhook import Webhook
 from yizhan_contracts import topics
+from yizhan_contracts.events import HoldChanged
 from yizhan_runtime.clock import Clock, SystemClock
 from yizhan_runtime.errors import Misconfigured
+from yizhan_runtime.records import contract
 from yizhan_runtime.service import Service
+from yizhan_telecom.holds import Holds
 
 
 def build(
@@ -41,7 +44,11 @@ def build(
     store = MongoCallStore(service.mongo())
     results = Results(store, service.clock)
     metrics = VoiceMetrics(service.registry)
-    tools = Tools(config, lines, results, store, ledger, service.clock, metrics, new_incarnation())
+    holds = Holds()
+    service.read_table(topics.HOLD_CHANGED.name, contract(HoldChanged), holds.on_changed)
+    tools = Tools(
+        config, lines, results, store, ledger, service.clock, metrics, new_incarnation(), holds
+    )
     desk = Desk(tools, service.publisher)
     metrics.follow(lambda: desk.in_hand)
     tokens = {one.name: secret_of[one.webhook_token_ref] for one in config.providers}

@@ -26,6 +26,7 @@ from yizhan_runtime.errors import Retryable
 from yizhan_runtime.publisher import to_json
 from yizhan_runtime.records import RawRecord, Record
 from yizhan_runtime.window import OpenRecord
+from yizhan_telecom.holds import Holds
 
 EPOCH = datetime(2026, 11, 23, 10, tzinfo=UTC)
 SILENCE_S = 100.0
@@ -275,6 +276,7 @@ class World:
     """What outlives a process."""
 
     def __init__(self, **config: Any) -> None:
+        self.holds = Holds()
         self.clock = FakeClock()
         self.store = FakeStore()
         self.kafka = FakeKafka()
@@ -345,6 +347,7 @@ class Process:
             world.clock,
             VoiceMetrics(CollectorRegistry()),
             incarnation,
+            world.holds,
         )
         self.desk = Desk(tools, KafkaOfProcess(world.kafka, steps))
         self._tasks: list[asyncio.Task[None]] = []

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from yizhan_contracts.events import AttemptPlanned, HoldChanged, HoldKind
+from yizhan_contracts.events import AttemptPlanned, HoldChanged
 from yizhan_contracts.topics import RETRY_DELAYS_S
+from yizhan_telecom.holds import keys_of
 
 _SOON, _LATER = "5s", "60s"
 _LONG_S = 30.0
@@ -32,25 +33,11 @@ class Holds:
         """Give the hold that an attempt is under, one that cancels before one that waits."""
         if not self._held:
             return None
-        found = [hold for key in _keys_of(plan) if (hold := self._held.get(key)) is not None]
+        message = plan.message
+        template_id = message.template.template_id if message.template is not None else ""
+        keys = keys_of(message.account_id, template_id, message.origin, plan.channel)
+        found = [hold for key in keys if (hold := self._held.get(key)) is not None]
         return max(found, key=lambda hold: hold.cancel, default=None)
-
-
-def _keys_of(plan: AttemptPlanned) -> list[str]:
-    message = plan.message
-    keys = [
-        _key(HoldKind.ACCOUNT, message.account_id),
-        _key(HoldKind.BATCH, message.origin.batch_id),
-        _key(HoldKind.SHIPMENT, message.origin.shipment_id),
-        _key(HoldKind.CHANNEL, plan.channel),
-    ]
-    if message.template is not None:
-        keys.append(_key(HoldKind.TEMPLATE, message.template.template_id))
-    return keys
-
-
-def _key(kind: HoldKind, held_id: str) -> str:
-    return f"{kind}:{held_id}"
 
 
 def look_again_in(plan: AttemptPlanned, first_seen_ms: int, now: datetime) -> str:

@@ -15,6 +15,7 @@ from ingest.composing import Draft
 from ingest.content.checking import ContentRules
 from ingest.events import identity, ordering
 from ingest.events.parsing import ShipmentEvent
+from ingest.holds import service as holding
 from ingest.numbers import Number, check
 from ingest.ports import Catalogue, Input, Mark
 from ingest.quota.till import Till
@@ -29,6 +30,7 @@ from yizhan_contracts.events import (
     ShipmentRecipient,
     ShipmentUpdated,
 )
+from yizhan_telecom.holds import Holds
 
 DrawId = Callable[[str], str]
 """Draws a message id for a recipient."""
@@ -109,6 +111,7 @@ class Judge:
     marks: Mapping[str, Mark]
     rules: ContentRules
     till: Till
+    holds: Holds
     new_inputs: dict[str, Input] = field(default_factory=dict)
     new_marks: dict[str, Mark] = field(default_factory=dict)
 
@@ -117,7 +120,7 @@ class Judge:
         event = case.event
         account = self.catalogue.account(event.account_id)
         rule = _rule(account, event.milestone)
-        stop = self._event_refusal(event, account, rule)
+        stop = self._event_refusal(event, account, rule) or self._hold(case, account, rule)
         seen: set[str] = set()
         verdicts = [
             _refused(index, Refusal(Code.RECIPIENT_MALFORMED, detail=detail))
@@ -152,6 +155,11 @@ class Judge:
         if self._is_superseded(event):
             return Refusal(Code.SUPERSEDED)
         return composing.usable(account, account.template(rule.template))
+
+    def _hold(self, case: Case, account: Account | None, rule: Rule | None) -> Refusal | None:
+        if self.holds.is_empty or account is None or rule is None:
+            return None
+        return holding.refusal(self.holds, account.id, rule.template, _origin(case))
 
     def _is_superseded(self, event: ShipmentUpdated) -> bool:
         end = ordering.end_that_stops(event.milestone)
@@ -265,15 +273,20 @@ def _draft(
         sender=rule.sender or account.sender,
         validity_s=rule.validity_s,
         reference=event.attributes.get("reference", event.shipment_id)[:200],
-        origin=Origin(
-            kind=OriginKind.SHIPMENT_EVENT,
-            source=event.source,
-            event_id=event.event_id,
-            revision=event.revision,
-            shipment_id=event.shipment_id,
-            occurred_at=event.occurred_at,
-            arrived_at=case.arrived_at,
-        ),
+        origin=_origin(case),
+    )
+
+
+def _origin(case: Case) -> Origin:
+    event = case.event
+    return Origin(
+        kind=OriginKind.SHIPMENT_EVENT,
+        source=event.source,
+        event_id=event.event_id,
+        revision=event.revision,
+        shipment_id=event.shipment_id,
+        occurred_at=event.occurred_at,
+        arrived_at=case.arrived_at,
     )
 
 

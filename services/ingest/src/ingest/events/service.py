@@ -16,6 +16,7 @@ from yizhan_contracts import ids
 from yizhan_contracts.events import MessageAccepted, OriginKind, ShipmentAnswered
 from yizhan_contracts.ids import RandomBits
 from yizhan_runtime.clock import Clock
+from yizhan_telecom.holds import Holds
 
 Verdicts = tuple[Verdict, ...]
 
@@ -62,6 +63,7 @@ class TakeShipmentEvents:
         content: Content,
         *,
         purse: Purse,
+        holds: Holds | None = None,
         clock: Clock,
         random_bits: RandomBits,
         metrics: IngestMetrics,
@@ -72,6 +74,7 @@ class TakeShipmentEvents:
         self._publisher = publisher
         self._content = content
         self._purse = purse
+        self._holds = Holds() if holds is None else holds
         self._clock = clock
         self._random_bits = random_bits
         self._metrics = metrics
@@ -134,7 +137,16 @@ class TakeShipmentEvents:
 
         till.cancel()
         while True:
-            judge = Judge(self._catalogue, now, draw_id, known, marks, self._content.current, till)
+            judge = Judge(
+                self._catalogue,
+                now,
+                draw_id,
+                known,
+                marks,
+                self._content.current,
+                till,
+                self._holds,
+            )
             verdicts = tuple(judge.judge(case) for case in cases)
             if not await till.refill():
                 return judge, verdicts

@@ -19,6 +19,7 @@ from ingest.codes import Code, Refusal
 from ingest.composing import Draft
 from ingest.errors import RequestRefused
 from ingest.events.identity import digest
+from ingest.holds import service as holding
 from ingest.keys.callers import Caller
 from ingest.limits.admitting import Admission
 from ingest.metrics import IngestMetrics
@@ -35,6 +36,7 @@ from yizhan_contracts.events import MessageAccepted, Origin, OriginKind
 from yizhan_contracts.ids import RandomBits
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Retryable
+from yizhan_telecom.holds import Holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class AcceptRequests:
         content: Content,
         *,
         purse: Purse,
+        holds: Holds | None = None,
         clock: Clock,
         random_bits: RandomBits,
         metrics: IngestMetrics,
@@ -89,6 +92,7 @@ class AcceptRequests:
         self._publisher = publisher
         self._content = content
         self._purse = purse
+        self._holds = Holds() if holds is None else holds
         self._clock = clock
         self._random_bits = random_bits
         self._metrics = metrics
@@ -136,6 +140,8 @@ class AcceptRequests:
         """Check and render a message. Raises RequestRefused with everything that is wrong."""
         now = self._clock.now()
         draft = make_draft(caller, request, now)
+        if stopped := holding.refusal(self._holds, caller.account_id, draft.template.id):
+            raise RequestRefused(409, [stopped])
         now_ms = int(now.timestamp() * 1000)
         message_id = ids.new_message_id(draft.number.e164, now_ms, self._random_bits)
         message = composing.compose(draft, message_id, now)

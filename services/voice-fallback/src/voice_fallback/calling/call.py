@@ -1,7 +1,7 @@
 """One call: from its request to the outcome that is stored. At most once rung per ring claimed."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -22,11 +22,12 @@ from voice_fallback.metrics import VoiceMetrics
 from voice_fallback.ports import CallStore, Ledger, MessageState
 from voice_fallback.providers.base import Answer, Lost, NotTaken, Order, Refused, Taken
 from voice_fallback.providers_file import VoiceConfig
-from yizhan_contracts.events import CallOutcome, VoiceFinished, VoiceRequested
+from yizhan_contracts.events import CallOutcome, HoldChanged, VoiceFinished, VoiceRequested
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.clock import Clock, backoff_s
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.publisher import to_json
+from yizhan_telecom.holds import Holds
 
 log = get_logger(__name__)
 
@@ -38,6 +39,7 @@ _ANSWERS: dict[type[Answer], str] = {
     NotTaken: "not-taken",
     Lost: "lost",
 }
+_HELD_S = 1.0
 _ASKED_IS_FRESH_S = 5.0
 """Older than that, the ledger's "open" is asked for again before anybody is rung."""
 
@@ -54,6 +56,11 @@ class Tools:
     clock: Clock
     metrics: VoiceMetrics
     incarnation: str
+    holds: Holds = field(default_factory=Holds)
+
+
+class HeldBack(Exception):
+    """Nobody is to be rung now, and no ring is claimed: another time."""
 
 
 class Call:
@@ -72,7 +79,7 @@ class Call:
         """A ring is claimed: what follows is not left to others any more."""
 
     async def run(self) -> list[bytes]:
-        """Work until the outcome is stored; give the facts to publish."""
+        """Work until the outcome is stored; give the facts to publish. Raises HeldBack."""
         chain = Chain(
             self._request.message_id,
             self._t.incarnation,
@@ -115,6 +122,8 @@ class Call:
         while (line := await self._ready_line(is_claimed=is_claimed)) is not None:
             async with line.slots:
                 if not is_claimed:
+                    if self._hold() is not None:
+                        continue  # it came while this call waited for the line
                     ring = replace(ring, provider=line.name, at=self._now())
                     if self._is_late():
                         break
@@ -140,6 +149,11 @@ class Call:
         tries = 0
         while not self._is_late():
             now = self._now()
+            if (hold := self._hold()) is not None:
+                if hold.cancel and not is_claimed:
+                    return None
+                await self._wait_out()
+                continue
             if not is_claimed:
                 # While nothing is claimed a restart costs nothing: so long waits are here.
                 if (opening := self._opening(now)) > now:
@@ -160,6 +174,16 @@ class Call:
                 return None
             await self._t.clock.sleep(max(0.1, lines.rest_s(self._request.country, mono)))
         return None
+
+    def _hold(self) -> HoldChanged | None:
+        request = self._request
+        return self._t.holds.of(request.account_id, request.template_id, request.origin)
+
+    async def _wait_out(self) -> None:
+        """Wait for a hold to end: aside, in nobody's way, unless a ring is claimed."""
+        if not self.is_begun:
+            raise HeldBack
+        await self._t.clock.sleep(_HELD_S)
 
     async def _claim(self, ring: Ring) -> bool:
         self.is_begun = True

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from voice_fallback.calling.call import Call, Tools
+from voice_fallback.calling.call import Call, HeldBack, Tools
 from voice_fallback.calling.patience import patiently
 from voice_fallback.domain import facts
 from voice_fallback.domain.story import RingResult, parse_ref
@@ -99,12 +99,23 @@ class Desk:
             await self._publisher.publish([facts.of_result(message_id, account_id, result, k, now)])
 
     async def _follow(self, known: _Open) -> None:
-        told = [VoiceFinished.model_validate_json(fact) for fact in await known.call.run()]
+        try:
+            done = await known.call.run()
+        except HeldBack:
+            self._put_aside(known)
+            return
+        told = [VoiceFinished.model_validate_json(fact) for fact in done]
         await patiently(self._t.clock, lambda: self._publisher.publish(told))
         self._count(known.request, told[-1])
         self._in_hand.pop(known.request.message_id, None)
         for opened in known.records:
             opened.finish()
+
+    def _put_aside(self, known: _Open) -> None:
+        """Look at a held call again a little later; on the retry topic it stops no other."""
+        self._in_hand.pop(known.request.message_id, None)
+        for opened in known.records:
+            opened.park("held", "5s", counts=False)
 
     def _count(self, request: VoiceRequested, finished: VoiceFinished) -> None:
         self._t.metrics.calls.labels(finished.outcome.value, finished.reason.value).inc()

@@ -1,0 +1,1 @@
+"""Holds: what is stopped, until it is resumed."""
