@@ -35,6 +35,9 @@ BOUNDS: dict[str, dict[str, int]] = {
     "vout": {"N": 1, "crash": 1, "voice": 1, "W": 1},
     "vread": {"N": 1, "crash": 0, "voice": 1},
     "fence": {"N": 1, "crash": 1},
+    "cclaim": {"N": 1, "crash": 1, "W": 1, "hold": 1},
+    "crepub": {"N": 1, "crash": 1, "W": 1, "hold": 1},
+    "cwait": {"crash": 0, "W": 1, "hold": 1},
 }
 # What these rules prevent shows only when a second owner may also lose patience.
 WITH_OWNER = ("free", "factid")
@@ -46,8 +49,9 @@ SOUND: list[dict[str, int]] = [
     {"N": 1, "crash": 0, "second": 1},
     {"N": 1, "crash": 0, "voice": 1},
     {"N": 1, "crash": 0, "nochan": 1},
+    {"N": 1, "crash": 1, "W": 1, "hold": 1},
 ]
-SOUND_SLOWLY: list[dict[str, int]] = [{"N": 1, "crash": 1}, {"N": 2, "crash": 0, "W": 1}]
+SOUND_SLOWLY: list[dict[str, int]] = [{"N": 1, "crash": 1}, {"N": 2, "crash": 0, "W": 1, "hold": 1}]
 
 
 def load() -> ModuleType:

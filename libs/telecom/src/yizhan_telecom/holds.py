@@ -48,11 +48,15 @@ class Holds:
         self._on_change()
 
     def of(
-        self, account_id: str, template_id: str = "", origin: Origin | None = None
+        self,
+        account_id: str,
+        template_id: str = "",
+        origin: Origin | None = None,
+        channel: str = "",
     ) -> HoldChanged | None:
         """Give the hold that a message is under, one that cancels before one that waits."""
         if not self._held:
             return None
-        keys = keys_of(account_id, template_id, origin)
+        keys = keys_of(account_id, template_id, origin, channel)
         found = [hold for key in keys if (hold := self._held.get(key)) is not None]
         return max(found, key=lambda hold: hold.cancel, default=None)

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from carrier_adapter import api, retention
 from carrier_adapter.adapters.mongo import MongoAttemptStore, MongoReplyParts
-from carrier_adapter.domain.holds import Holds
 from carrier_adapter.domain.sharing import shares
 from carrier_adapter.handlers import planned_routes, planned_topics
 from carrier_adapter.making import CarrierMaker
@@ -33,6 +32,7 @@ from yizhan_runtime.logs import get_logger
 from yizhan_runtime.records import contract
 from yizhan_runtime.service import Service
 from yizhan_runtime.table import TableReader
+from yizhan_telecom.holds import Holds
 
 log = get_logger(__name__)
 

@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 
 from carrier_adapter.domain.claims import ClaimKind
-from carrier_adapter.domain.holds import Holds
 from yizhan_contracts.events import AttemptOutcome, HoldKind, TemplateUse
 from yizhan_contracts.reasons import Reason
 
 from .fakes import EPOCH
-from .world import TIMEOUT_S, World, hold, message, plan
+from .world import TIMEOUT_S, World, message, plan
 
 TEMPLATE = TemplateUse(template_id="ready", version=3, language="en")
 HELD: list[tuple[HoldKind, str, dict[str, Any]]] = [
@@ -48,6 +47,18 @@ async def test_an_account_is_held_whole() -> None:
         await process.turn(1)
     assert [one.ending for one in records] == ["parked"] * 2
     assert not world.store.claims
+
+
+async def test_a_batch_is_held_within_its_account() -> None:
+    world = World()
+    async with world.process() as process:
+        process.hold(HoldKind.BATCH, "b-1", account_id="another")
+        (passing,) = process.read(plan(batch_id="b-1"))
+        await process.turn(1)
+        process.hold(HoldKind.BATCH, "b-1", account_id="demo")
+        (held,) = process.read(plan(batch_id="b-1"))
+        await process.turn(1)
+    assert (passing.ending, held.ending) == ("finished", "parked")
 
 
 async def test_a_channel_is_held_and_others_go_on() -> None:
@@ -159,19 +170,3 @@ async def test_a_hold_that_comes_while_the_store_is_away_is_looked_at_too() -> N
         await process.turn(10)
     assert opened.ending == "parked"
     assert not world.store.claims
-
-
-def test_a_tombstone_and_a_lifted_hold_let_go_and_cancelling_comes_first() -> None:
-    changes: list[None] = []
-    holds = Holds(lambda: changes.append(None))
-    planned = plan(batch_id="b-1")
-    account, batch = hold(HoldKind.ACCOUNT, "demo"), hold(HoldKind.BATCH, "b-1", cancel=True)
-    holds.on_changed(account.key(), account)
-    assert holds.of(planned) == account
-    holds.on_changed(batch.key(), batch)
-    assert holds.of(planned) == batch
-    holds.on_changed(batch.key(), None)
-    assert holds.of(planned) == account
-    holds.on_changed(account.key(), account.model_copy(update={"held": False}))
-    assert holds.of(planned) is None
-    assert len(changes) == 4

@@ -10,7 +10,6 @@ from typing import Any, Self
 from prometheus_client import CollectorRegistry
 
 from carrier_adapter.domain.facts import address_of
-from carrier_adapter.domain.holds import Holds
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.receiving.remembered import RememberedIds
 from carrier_adapter.reporting import Reporter
@@ -39,6 +38,7 @@ from yizhan_contracts.reasons import Reason
 from yizhan_runtime.publisher import to_json
 from yizhan_runtime.records import RawRecord, Record
 from yizhan_runtime.window import OpenRecord
+from yizhan_telecom.holds import Holds
 
 from .fakes import EPOCH, FakeCarrier, FakeClock, FakeKafka, FakeStore, Steps, settle
 
@@ -121,8 +121,8 @@ def configured(name: str = "a", **values: Any) -> ChannelConfigured:
     )
 
 
-def hold(kind: HoldKind, held_id: str, *, held: bool = True, cancel: bool = False) -> HoldChanged:
-    return HoldChanged(kind=kind, held_id=held_id, held=held, cancel=cancel, changed_at=EPOCH)
+def hold(kind: HoldKind, held_id: str, *, held: bool = True, **how: Any) -> HoldChanged:
+    return HoldChanged(kind=kind, held_id=held_id, held=held, changed_at=EPOCH, **how)
 
 
 class Opened:
@@ -254,7 +254,7 @@ class Process:
         self.intake.take([one.record for one in opened])
         return opened
 
-    def hold(self, kind: HoldKind, held_id: str, **how: bool) -> None:
+    def hold(self, kind: HoldKind, held_id: str, **how: Any) -> None:
         """Hear that something is held, or no longer."""
         happening = hold(kind, held_id, **how)
         self.holds.on_changed(happening.key(), happening)

@@ -28,12 +28,12 @@ def make_router(
     reader: LedgerReader, ledger: Ledger, conservation: Conservation, token: SecretStr
 ) -> APIRouter:
     """Make the routes. Each needs ``Authorization: Bearer <internal token>``."""
-    router = APIRouter(dependencies=[Depends(_bearer(token))])
+    router = APIRouter(dependencies=[Depends(bearer(token))])
 
     @router.get("/internal/v1/messages/{message_id}/state")
     async def state(message_id: MessageId) -> dict[str, Any]:
         """Say whether a message is still open: asked between a call's claim and the dial."""
-        known = (await _or_unavailable(ledger.look([message_id])))[message_id]
+        known = (await or_unavailable(ledger.look([message_id])))[message_id]
         if known.settled is not None:
             return {"open": False, "status": known.settled["status"]}
         if known.state.delivery is not None:
@@ -45,7 +45,7 @@ def make_router(
     @router.get("/v1/messages/{message_id}")
     async def story(message_id: MessageId) -> dict[str, Any]:
         """Tell all that is known of one message."""
-        told = await _or_unavailable(_story(reader, message_id))
+        told = await or_unavailable(_story(reader, message_id))
         if told is None:
             raise HTTPException(404, "no such message")
         return told
@@ -56,8 +56,8 @@ def make_router(
         reference: Annotated[str, Query(min_length=1, max_length=200)],
     ) -> dict[str, Any]:
         """Find an account's messages by the customer's own name for them, newest first."""
-        ids = await _or_unavailable(reader.find_by_reference(account_id, reference, _MOST))
-        told = [await _or_unavailable(_story(reader, message_id)) for message_id in ids]
+        ids = await or_unavailable(reader.find_by_reference(account_id, reference, _MOST))
+        told = [await or_unavailable(_story(reader, message_id)) for message_id in ids]
         return {"messages": [item for item in told if item is not None], "most": _MOST}
 
     @router.get("/v1/conservation")
@@ -66,12 +66,13 @@ def make_router(
         until: Annotated[datetime | None, Query()] = None,
     ) -> JSONResponse:
         """Count accepted = settled + in flight, from the ids in the stores."""
-        return JSONResponse(await _or_unavailable(conservation.count(since, until)))
+        return JSONResponse(await or_unavailable(conservation.count(since, until)))
 
     return router
 
 
-def _bearer(token: SecretStr) -> Callable[[str | None], None]:
+def bearer(token: SecretStr) -> Callable[[str | None], None]:
+    """Give the check that lets in whoever shows the internal token."""
     expected = f"Bearer {token.get_secret_value()}".encode()
 
     def check(authorization: Annotated[str | None, Header()] = None) -> None:
@@ -82,7 +83,8 @@ def _bearer(token: SecretStr) -> Callable[[str | None], None]:
     return check
 
 
-async def _or_unavailable(answer: Awaitable[T]) -> T:
+async def or_unavailable(answer: Awaitable[T]) -> T:
+    """Give an answer of the stores, or 503."""
     try:
         return await answer
     except Retryable as error:

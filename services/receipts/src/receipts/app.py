@@ -22,6 +22,9 @@ from receipts.push.lanes import Lanes
 from receipts.push.later import Later
 from receipts.push.service import Pusher, PushTerms
 from receipts.push.speaker import Speaker
+from receipts.replies.adapters.mongo import MongoReplies
+from receipts.replies.api import make_replies_router
+from receipts.replies.service import Replies
 from receipts.settings import ReceiptsSettings
 from yizhan_contracts import topics
 from yizhan_contracts.topics import Service as Name
@@ -45,6 +48,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
         log.warning("YIZHAN_INTERNAL_TOKEN is empty: the HTTP routes refuse everybody")
     ledger = _add_ledger(service, settings, store, metrics)
     _add_push(service, settings, store, metrics)
+    _add_replies(service, settings, metrics)
     conservation = Conservation(store, clock)
     service.http.include_router(make_router(store, ledger, conservation, settings.internal_token))
     return service
@@ -87,6 +91,14 @@ def _add_ledger(
     service.background("full sweep", full_sweep.run)
     service.background("delivery reports", DeliveryReporter(deliveries, publisher, clock).run)
     return ledger
+
+
+def _add_replies(service: Service, settings: ReceiptsSettings, metrics: Metrics) -> None:
+    store = MongoReplies(service.mongo())
+    service.on_start(store.prepare)
+    replies = Replies(store, service.clock, metrics)
+    service.consume_batches(handlers.REPLIES_GROUP, [handlers.reply_route(replies)])
+    service.http.include_router(make_replies_router(store, settings.internal_token, service.clock))
 
 
 def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:

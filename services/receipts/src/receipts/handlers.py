@@ -5,12 +5,14 @@ from typing import Any, Final
 
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.service import Ledger
+from receipts.replies.service import Replies
 from yizhan_contracts import topics
 from yizhan_contracts.events import (
     AttemptFinished,
     MessageAccepted,
     MessageSettled,
     ReceiptReceived,
+    ReplyReceived,
     VoiceFinished,
     VoiceRequested,
 )
@@ -18,6 +20,7 @@ from yizhan_runtime import BatchRoute, Parked, Record, WindowRoute, contract
 
 LEDGER_GROUP: Final = "receipts"
 PUSH_GROUP: Final = "receipts-push"
+REPLIES_GROUP: Final = "receipts-replies"
 
 
 def ledger_routes(ledger: Ledger, catching_up: CatchingUp) -> list[BatchRoute[Any]]:
@@ -53,6 +56,16 @@ def ledger_routes(ledger: Ledger, catching_up: CatchingUp) -> list[BatchRoute[An
         BatchRoute((topics.RECEIPT_RECEIVED.name,), contract(ReceiptReceived), on_receipt_received),
         BatchRoute((topics.VOICE_FINISHED.name,), contract(VoiceFinished), on_voice_finished),
     ]
+
+
+def reply_route(replies: Replies) -> BatchRoute[Any]:
+    """Route what recipients send back."""
+
+    async def on_reply_received(records: Sequence[Record[ReplyReceived]]) -> Iterable[Parked]:
+        await replies.record([record.event for record in records])
+        return ()
+
+    return BatchRoute((topics.REPLY_RECEIVED.name,), contract(ReplyReceived), on_reply_received)
 
 
 def push_routes() -> list[WindowRoute[Any]]:

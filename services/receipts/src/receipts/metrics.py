@@ -66,6 +66,12 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self._replies = Counter(
+            "yizhan_replies_total",
+            "Replies kept, by how their message was found; empty: it answers none of ours.",
+            ["matched_by"],
+            registry=registry,
+        )
         self._settled = Counter(
             "yizhan_messages_settled_total",
             "Messages settled, by status and medium.",
@@ -150,6 +156,9 @@ class Metrics:
 
     def record_receipts(self, outcome: Receipt, count: int) -> None:
         self._receipt_children[outcome].inc(count)
+
+    def record_reply(self, matched_by: str) -> None:
+        self._replies.labels(matched_by).inc()
 
     def record_settled(self, status: str, via: str, seconds: float) -> None:
         self._settled_children[status, via].inc()

@@ -14,6 +14,7 @@ from receipts.ledger.ports import Position
 from receipts.push.adapters.mongo import MongoPush
 from receipts.push.ports import Waiting
 from receipts.push.s3 import S3Status
+from receipts.replies.adapters.mongo import MongoReplies
 from yizhan_runtime import Mongo, RuntimeSettings, SystemClock
 from yizhan_runtime.metrics import RuntimeMetrics
 
@@ -31,6 +32,8 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     push = MongoPush(mongo, ledger)
     await ledger.prepare()
     await push.prepare()
+    replies = MongoReplies(mongo)
+    await replies.prepare()
     database: Any = MongoClient(mongo_url)[name]
     fill(database)
     database.command("profile", 2)
@@ -54,6 +57,10 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     await ledger.settled_page(IDS[0], IDS[-1], 10)
     await ledger.find_by_reference("acme", "SF1", 10)
     await ledger.find_facts(IDS[0])
+    await replies.sent_to(["+8613800001111", "+8613800001112"], NOON - timedelta(days=7))
+    await replies.find_replies("+8613800001111", "", later, 10)
+    await replies.find_replies("", "acme", later, 10)
+    await replies.find_replies("+8613800001111", "acme", later, 10)
     await push.failed_sms_of(IDS)
     await push.pushed_of(IDS)
     await push.save_waiting(WAITING)
@@ -80,7 +87,13 @@ def fill(database: Any) -> None:
     """Put in enough that a plan matters."""
     numbers = range(2000)
     database.messages.insert_many(
-        {"_id": message_id_of(i), "account_id": "acme", "reference": f"SF{i}", "check_at": NOON}
+        {
+            "_id": message_id_of(i),
+            "account_id": "acme",
+            "reference": f"SF{i}",
+            "recipient": f"+861380000{i:04}",
+            "check_at": NOON,
+        }
         for i in numbers
     )
     database.facts.insert_many(

@@ -1,11 +1,13 @@
 """Receipts on a real Kafka and a real MongoDB: the whole way, a restart in the middle, idle."""
 
 import asyncio
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
 from services.receipts.tests.integration.conftest import Corner, count, publish, until
 from services.receipts.tests.unit.making import (
+    RECIPIENT,
     WITH_CALL,
     called,
     finished,
@@ -14,12 +16,14 @@ from services.receipts.tests.unit.making import (
     receipt,
 )
 
+from yizhan_contracts import ids
 from yizhan_contracts.events import (
     AttemptOutcome,
     CallOutcome,
     Event,
     MessageSettled,
     ReceiptState,
+    ReplyReceived,
     Status,
     VoiceRequested,
 )
@@ -194,3 +198,31 @@ def written(service: Service) -> dict[str, float]:
         or sample.name == "yizhan_commits_total"
         if sample.labels.get("operation") not in ("find", "ping", "hello", "aggregate", "count")
     }
+
+
+async def test_a_reply_is_kept_once_and_finds_the_message_that_it_answers(corner: Corner) -> None:
+    service, now = await corner.start(), datetime.now(UTC)
+    of = message(ids.new_message_id(RECIPIENT, int(now.timestamp() * 1000)))
+    submitted = finished(AttemptOutcome.SUBMITTED, of=of, sender="10690000", finished_at=now)
+    reply = ReplyReceived(
+        channel="a",
+        carrier_account="carrier-a",
+        carrier_message_id="mo-1",
+        sender=of.recipient,
+        recipient="10690000",
+        text="Y",
+        received_at=now,
+    )
+    await publish(service, of, submitted)
+
+    async def is_known() -> bool:
+        return await count(service.mongo(), "facts", kind="submitted") == 1
+
+    await until(is_known)
+    await publish(service, reply, reply)
+
+    async def is_kept() -> bool:
+        return await count(service.mongo(), "replies", message_id=of.message_id) == 1
+
+    await until(is_kept)
+    assert await count(service.mongo(), "replies", account_id="acme", matched_by="sender") == 1

@@ -58,10 +58,10 @@ def _still_wanted(fresh: Sequence[Flight], channel: Channel, desk: Desk) -> list
     now = channel.clock.now()
     late = [flight for flight in fresh if flight.is_late(now)]
     valid = [flight for flight in fresh if not flight.is_late(now)]
-    held = [flight for flight in valid if desk.holds.of(flight.plan) is not None]
+    held = [flight for flight in valid if desk.is_held(flight)]
     _give_back(late, channel, desk, Intent.EXPIRE)
     _give_back(held, channel, desk)
-    return [flight for flight in valid if desk.holds.of(flight.plan) is None]
+    return [flight for flight in valid if not desk.is_held(flight)]
 
 
 def _give_back(

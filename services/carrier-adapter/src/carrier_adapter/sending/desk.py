@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from carrier_adapter.domain.claims import Claim
-from carrier_adapter.domain.holds import Holds
+from carrier_adapter.domain.holds import hold_of
 from carrier_adapter.receiving.remembered import RememberedIds
 from carrier_adapter.sending.facts import FactWriter
 from carrier_adapter.sending.flight import Flight
 from carrier_adapter.sending.inquiry import Directory, Inquiry
 from yizhan_runtime.gathering import Gathering
+from yizhan_telecom.holds import Holds
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,7 @@ class Desk:
     holds: Holds
     hold_back: Callable[[Flight], None]
     """Set a held flight aside, or cancel it."""
+
+    def is_held(self, flight: Flight) -> bool:
+        """Tell whether a flight is under a hold: looked at before every claim."""
+        return hold_of(self.holds, flight.plan) is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from carrier_adapter.domain.holds import Holds, look_again_in
+from carrier_adapter.domain.holds import hold_of, look_again_in
 from carrier_adapter.domain.replay import ReplayWatch
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.ports import AttemptStore, EventPublisher
@@ -17,6 +17,7 @@ from yizhan_contracts.events import NO_CHANNEL, AttemptPlanned
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.gathering import Gathering
 from yizhan_runtime.window import OpenRecord
+from yizhan_telecom.holds import Holds
 
 Opened = OpenRecord[AttemptPlanned]
 
@@ -134,7 +135,7 @@ class Intake:
 
         On a retry topic it is in nobody's way, whatever its partition holds behind it.
         """
-        hold = self._holds.of(flight.plan)
+        hold = hold_of(self._holds, flight.plan)
         cancels = hold is not None and hold.cancel
         kind = hold.kind.value if hold is not None else ""
         self._metrics.held.labels(kind, "cancelled" if cancels else "waits").inc()

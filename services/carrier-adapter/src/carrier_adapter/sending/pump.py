@@ -106,7 +106,7 @@ class Pump:
             if flight.is_late(now):
                 late.append(flight)
                 channel.free_slot(flight)
-            elif self._desk.holds.of(flight.plan) is not None:
+            elif self._desk.is_held(flight):
                 channel.free_slot(flight)
                 self._desk.hold_back(flight)
             else:

@@ -1,0 +1,83 @@
+"""Replies in MongoDB, and the look into the ledger for the message that one answers."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from receipts.ledger.adapters.mongo import FACTS, MESSAGES
+from receipts.ledger.facts import Kind
+from receipts.replies.domain import Sent
+from receipts.replies.service import Document
+from yizhan_contracts import ids
+from yizhan_runtime import Index, Mongo
+
+REPLIES: Final = "replies"
+_MOST_EACH: Final = 20
+
+INDEXES: Final = {
+    REPLIES: (
+        Index((("phone", 1), ("received_at", -1))),
+        Index((("account_id", 1), ("received_at", -1))),
+    ),
+    # On the way of every message, some 5 us of mongod: replies, and people, ask by number.
+    MESSAGES: (Index((("recipient", 1), ("_id", -1))),),
+}
+
+
+class MongoReplies:
+    """Implements ReplyStore, and reads replies for the HTTP edge."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def prepare(self) -> None:
+        """Create the indexes that every query here stands on."""
+        for collection, indexes in INDEXES.items():
+            await self._mongo.ensure_indexes(collection, indexes)
+
+    async def insert_replies(self, documents: Sequence[Document]) -> set[str]:
+        return await self._mongo.insert_new(REPLIES, documents)
+
+    async def sent_to(self, phones: Collection[str], since: datetime) -> dict[str, list[Sent]]:
+        messages = await self._messages_to(phones, since)
+        facts = await self._mongo.find(
+            FACTS,
+            {"message_id": {"$in": list(messages)}, "kind": Kind.SUBMITTED.value},
+            fields=("message_id", "sender", "carrier_account", "at"),
+        )
+        found: dict[str, list[Sent]] = {}
+        for fact in facts:
+            message = messages[fact["message_id"]]
+            found.setdefault(message["recipient"], []).append(_sent(message, fact))
+        return found
+
+    async def _messages_to(self, phones: Collection[str], since: datetime) -> dict[str, Document]:
+        after = ids.first_message_id(int(since.timestamp() * 1000))
+        newest = await self._mongo.find(
+            MESSAGES,
+            {"recipient": {"$in": list(phones)}, "_id": {"$gt": after}},
+            sort=(("_id", -1),),
+            limit=_MOST_EACH * len(phones),
+            fields=("recipient", "account_id", "reference"),
+        )
+        return {message["_id"]: message for message in newest}
+
+    async def find_replies(
+        self, phone: str, account_id: str, before: datetime, limit: int
+    ) -> list[dict[str, Any]]:
+        query: dict[str, Any] = {"received_at": {"$lt": before}}
+        query |= {
+            name: value for name, value in (("phone", phone), ("account_id", account_id)) if value
+        }
+        return await self._mongo.find(REPLIES, query, sort=(("received_at", -1),), limit=limit)
+
+
+def _sent(message: Document, fact: Document) -> Sent:
+    return Sent(
+        message["_id"],
+        message["account_id"],
+        message["reference"],
+        fact.get("sender", ""),
+        fact.get("carrier_account", ""),
+        fact["at"],
+    )
