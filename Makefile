@@ -23,7 +23,7 @@ with-python = $(foreach d,$(1),$(if $(shell find $(d) -name '*.py' -print -quit 
 NEEDS_SERVERS = integration or e2e or fault or docker
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock lint format type test unit contract integration e2e fault docker bench bench-kannel \
+.PHONY: help install lock lint format type test unit contract integration e2e fault docker bench bench-kannel bench-smsc \
         demo up down status restart kill logs topics asyncapi openapi schemas check clean
 
 help: ## this list
@@ -105,8 +105,11 @@ docker: $(STAMP) ## what needs a Docker engine
 bench: $(STAMP) ## messages per second and where the time goes
 	$(PY) -m bench $(ARGS)
 
-bench-kannel: $(STAMP) ## what Debian's Kannel does here (needs node; installs kannel as root)
+bench-kannel: $(STAMP) ## Yizhan and Debian's Kannel in turns (needs node; installs kannel as root)
 	$(PY) -m bench.kannel $(ARGS)
+
+bench-smsc: $(STAMP) ## everything over SMPP against npm's message centre (needs node)
+	$(PY) -m bench.smsc $(ARGS)
 
 # --- running -----------------------------------------------------------------------------------
 

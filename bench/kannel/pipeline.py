@@ -37,7 +37,7 @@ async def running(work: Path, smsc_port: int) -> AsyncIterator[Stack]:
 async def pipeline_round(work: Path, smsc_port: int, smsc_pid: int, load: Load) -> dict[str, Any]:
     """Run the whole pipeline once against the message centre."""
     async with running(work, smsc_port) as stack, aiohttp.ClientSession() as http:
-        pushes = _Pushes(http, stack.simulators_url)
+        pushes = Pushes(http, stack.simulators_url)
         await _run(stack, pushes, load.warm, load.within_s)
         pids = _pids(stack) | {"message centre": smsc_pid}
         before, own, begun = spent_by_all(pids), time.process_time(), time.monotonic()
@@ -55,7 +55,7 @@ async def pipeline_round(work: Path, smsc_port: int, smsc_pid: int, load: Load) 
     }
 
 
-async def _run(stack: Stack, pushes: "_Pushes", count: int, within_s: float) -> int:
+async def _run(stack: Stack, pushes: "Pushes", count: int, within_s: float) -> int:
     """Publish so many events; return how many of them were pushed to their customer."""
     state = stack.state()
     events = shipment_events(count, secrets.token_hex(3), random.Random(11))
@@ -68,18 +68,24 @@ async def _run(stack: Stack, pushes: "_Pushes", count: int, within_s: float) -> 
     return pushed
 
 
-class _Pushes:
+class Pushes:
     """What the simulated customer acknowledged: a message counts once."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
         self._url = f"{url}/records/customers/{ACCOUNT}"
 
-    async def acknowledged(self) -> int:
+    async def summary(self) -> dict[str, Any]:
+        """Tell what the customer counted."""
         async with self._http.get(self._url) as answer:
-            return int((await answer.json())["sms_ids_acknowledged"])
+            return dict(await answer.json())
+
+    async def acknowledged(self) -> int:
+        """Count the messages of which a push was acknowledged."""
+        return int((await self.summary())["sms_ids_acknowledged"])
 
     async def wait_for(self, count: int, within_s: float) -> int:
+        """Wait until so many are; return how many, also when the time is over."""
         deadline = time.monotonic() + within_s
         while True:
             pushed = await self.acknowledged()

@@ -1,0 +1,158 @@
+"""``make bench-smsc``: the whole system over SMPP against a message centre that nobody here wrote.
+
+Sends shipment events through one SMPP channel, twice for each number of carrier-adapters: under a
+rate (`--tps`), and as fast as a window takes answers that come late. Counts at the message centre
+and at the customer: all taken once, all receipts matched, the rate within 2 %, the window full.
+Exit 1 when one of these is not so.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from bench.configuration import CONFIG, configuration
+from bench.kannel.pipeline import Pushes
+from bench.load import publish_events, shipment_events
+from bench.smsc.peer import Options, Peer
+from yizhan_local.servers import PrivateServers
+from yizhan_local.stack import Stack
+
+WORK = Path(".local/smsc-run")
+_CHANNEL = "bench-smpp"
+_EDGE = 0.1
+"""The first and last tenth of a run are its ramps: its rate is that of the rest."""
+_MOST_OFF = 0.02
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is limited: by the rate, or by the window and answers that are late."""
+
+    instances: int
+    tps: float
+    window: int
+    latency_ms: int
+    is_paced: bool
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench-smsc", description=__doc__)
+    parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument("--instances", type=int, nargs="+", default=[1, 3])
+    parser.add_argument("--tps", type=float, default=400)
+    parser.add_argument("--window", type=int, default=100)
+    parser.add_argument("--latency-ms", type=int, default=250, help="of answers, beside a window")
+    parser.add_argument("--within", type=float, default=120, help="seconds to wait for the last")
+    return parser.parse_args()
+
+
+async def main(arguments: argparse.Namespace) -> int:
+    """Run them all and print each."""
+    faults = 0
+    for instances in arguments.instances:
+        for run in (
+            Run(instances, arguments.tps, 10 * arguments.window, 0, is_paced=True),
+            Run(instances, 50_000, arguments.window, arguments.latency_ms, is_paced=False),
+        ):
+            faults += await _run(run, arguments)
+    return 1 if faults else 0
+
+
+async def _run(run: Run, arguments: argparse.Namespace) -> int:
+    options = Options(receipt_ms=300, latency_ms=run.latency_ms, to="any")
+    async with Peer(options) as centre:
+        os.environ["BENCH_SMSC"] = f"127.0.0.1:{centre.port}"
+        source = _source(run)
+        servers = PrivateServers(WORK / "servers")
+        async with servers:
+            stack = Stack(
+                source, WORK, servers=servers, namespace=f"smsc-{secrets.token_hex(3)}.",
+                instances={"carrier-adapter": run.instances},
+            )  # fmt: skip
+            async with stack:
+                customer = await _load(stack, arguments)
+                counts = await _settle(centre, arguments.messages)
+    return _report(run, arguments.messages, counts, customer)
+
+
+def _source(run: Run) -> Path:
+    overlay = WORK / "overlay"
+    overlay.mkdir(parents=True, exist_ok=True)
+    table = yaml.safe_load((CONFIG / "bench-smpp" / "channels.yaml").read_text())
+    table["channels"][0].update(tps=run.tps, window=run.window)
+    (overlay / "channels.yaml").write_text(yaml.safe_dump(table))
+    for left in ("source", "records"):  # what the customer counted of the run before, too
+        shutil.rmtree(WORK / left, ignore_errors=True)
+    return configuration(WORK, overlay)
+
+
+async def _load(stack: Stack, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Publish the events, wait for the pushes; return what the customer counted."""
+    state = stack.state()
+    events = shipment_events(arguments.messages, secrets.token_hex(3), random.Random(11))
+    async with aiohttp.ClientSession() as http:
+        pushes = Pushes(http, stack.simulators_url)
+        await publish_events(state["kafka_url"], state["namespace"], events, 0)
+        await pushes.wait_for(arguments.messages, arguments.within)
+        return await pushes.summary()
+
+
+async def _settle(centre: Peer, messages: int) -> dict[str, Any]:
+    """Read the message centre's counts once every receipt is answered."""
+    for _ in range(50):
+        counts = await centre.counts()
+        if counts["receipts_taken"] >= messages:
+            break
+        await asyncio.sleep(0.1)
+    return counts
+
+
+def _report(run: Run, messages: int, counts: dict[str, Any], customer: dict[str, Any]) -> int:
+    rate = _steady_rate(counts["times_ms"])
+    kind = f"tps {run.tps:g}" if run.is_paced else f"window {run.window}, {run.latency_ms} ms"
+    print(
+        f"{run.instances} adapters, {kind}: {counts['submits']} submits of {messages}, "
+        f"twice {counts['twice']}, receipts taken {counts['receipts_taken']}, delivered "
+        f"{customer['last']['0']}, failed {customer['last']['1']}, pushed twice "
+        f"{len(customer['sms_ids_twice'])}; {rate:.1f}/s, at most {counts['open_most']} unanswered"
+        f" on {counts['binds']} binds"
+    )
+    faults = list(_faults(run, messages, counts, customer, rate))
+    for fault in faults:
+        print(f"  NOT SO: {fault}")
+    return len(faults)
+
+
+def _faults(
+    run: Run, messages: int, counts: dict[str, Any], customer: dict[str, Any], rate: float
+) -> Iterator[str]:
+    if not counts["distinct"] == counts["submits"] == messages:
+        yield "each message is taken once"
+    if not counts["receipts_taken"] == customer["last"]["0"] == messages:
+        yield "every receipt is matched"
+    if run.is_paced and abs(rate / run.tps - 1) > _MOST_OFF:
+        yield f"the rate is within {_MOST_OFF:.0%} of {run.tps:g}/s: {rate / run.tps - 1:+.1%}"
+    if not run.is_paced and counts["open_most"] != run.window * run.instances:
+        yield f"the window is full: {counts['open_most']} of {run.window * run.instances}"
+
+
+def _steady_rate(times_ms: Sequence[int]) -> float:
+    edge = int(len(times_ms) * _EDGE)
+    steady = times_ms[edge : len(times_ms) - edge]
+    if len(steady) < 2 or steady[-1] == steady[0]:
+        return 0.0
+    return (len(steady) - 1) / (steady[-1] - steady[0]) * 1000
+
+
+if __name__ == "__main__":
+    raise SystemExit(asyncio.run(main(_arguments())))
