@@ -21,7 +21,18 @@ from yizhan_contracts.events import (
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.errors import Retryable
 
-from .world import SECRETS, Simulators, World, configured, count, free_port, now, plans, simulators
+from .world import (
+    SECRETS,
+    Simulators,
+    World,
+    configured,
+    count,
+    free_port,
+    now,
+    over_smpp,
+    plans,
+    simulators,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -147,11 +158,15 @@ def _hold(batch_id: str, **how: bool) -> HoldChanged:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["http-json", "smpp"])
 async def test_kill_9_of_the_adapter_sends_nothing_twice_and_loses_nothing(
-    world: World, sims: Simulators, kafka_url: str, mongo_url: str, namespace: str
+    world: World, sims: Simulators, kafka_url: str, mongo_url: str, namespace: str, protocol: str
 ) -> None:
     await sims.set("a", latency_ms={"p50": 30, "p99": 200}, receipt={"delay_ms": 50})
-    await world.publish([configured("a", sims.url, window=100, batch_max=10)])
+    if protocol == "smpp":
+        await world.publish([over_smpp("a", sims, window=100)])
+    else:
+        await world.publish([configured("a", sims.url, window=100, batch_max=10)])
     await world.publish(planned := plans(3000, "a"))
     port = free_port()
     environment = {

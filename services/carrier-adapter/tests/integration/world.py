@@ -31,6 +31,7 @@ from yizhan_contracts.events import (
     OriginKind,
     Policy,
     Protocol,
+    SmppOptions,
 )
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime import RuntimeSettings, Service
@@ -47,14 +48,27 @@ def now() -> datetime:
 class Simulators:
     """The simulators' own process."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, smpp_port: int, http: aiohttp.ClientSession) -> None:
         self.url = url
+        self.smpp_url = f"smpp://127.0.0.1:{smpp_port}"
         self._http = http
 
     async def set(self, carrier: str, **behaviour: Any) -> None:
         url = f"{self.url}/control/carriers/{carrier}"
         async with self._http.put(url, json=behaviour) as response:
             assert response.status == 200, await response.text()
+
+    async def cut(self, carrier: str) -> None:
+        """Break off every bind of a carrier."""
+        async with self._http.post(f"{self.url}/control/carriers/{carrier}/cut") as response:
+            assert response.status == 200, await response.text()
+
+    async def replies(self, carrier: str, sender: str, text: str) -> None:
+        """Have a recipient write."""
+        url = f"{self.url}/control/carriers/{carrier}/replies"
+        body = {"from": sender, "to": "72345", "text": text}
+        async with self._http.post(url, json=body) as response:
+            assert response.status < 300, await response.text()
 
     async def records(self, carrier: str) -> dict[str, Any]:
         async with self._http.get(f"{self.url}/records/carriers/{carrier}") as response:
@@ -65,13 +79,15 @@ class Simulators:
 @asynccontextmanager
 async def simulators() -> AsyncIterator[Simulators]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "yizhan_simulators", "--port", "0", stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        *("-m", "yizhan_simulators", "--port", "0", "--smpp-port", "0"),
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     try:
         said = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
         async with aiohttp.ClientSession() as http:
-            yield Simulators(said["url"], http)
+            yield Simulators(said["url"], said["smpp"], http)
     finally:
         process.terminate()
         await process.wait()
@@ -206,6 +222,12 @@ def configured(name: str, url: str, **values: Any) -> ChannelConfigured:
             **values,
         }
     )
+
+
+def over_smpp(name: str, sims: Simulators, **values: Any) -> ChannelConfigured:
+    options = SmppOptions(system_id=name, reference_tag=0x1400)
+    smpp = {"protocol": Protocol.SMPP, "smpp": options, "batch_max": 100, **values}
+    return configured(name, sims.url, **smpp).model_copy(update={"url": sims.smpp_url})
 
 
 def plans(count: int, channel: str, **values: Any) -> list[AttemptPlanned]:

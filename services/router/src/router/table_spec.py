@@ -28,6 +28,7 @@ _NETWORK = re.compile(r"[0-9]{5,6}")
 _TEMPLATE = re.compile(r"[^@/\s]+@[1-9][0-9]*(/[A-Za-z]{2,3}(-[A-Za-z0-9]+)*)?")
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _VARIABLE_OR_NONE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
+_SMPP_BATCH = 100
 _SMPP_URL = re.compile(r"smpps?://[^/@\s]+:[0-9]{1,5}/?")
 _PERIODS = {Repeats.DAILY: timedelta(days=1), Repeats.WEEKLY: timedelta(weeks=1)}
 
@@ -213,6 +214,9 @@ class ChannelSpec(Spec):
         """Give the event that puts this channel in force."""
         stamp = {"table_version": table_version, "configured_at": now}
         stated = {name: value for name, value in self.model_dump().items() if value is not None}
+        if self.protocol is Protocol.SMPP and "batch_max" not in self.model_fields_set:
+            # Each message is a PDU of its own: a batch shares the claims' insert, and no fate.
+            stated["batch_max"] = _SMPP_BATCH
         return ChannelConfigured.model_validate(stated | stamp)
 
 

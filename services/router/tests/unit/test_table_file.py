@@ -261,6 +261,9 @@ def test_a_channel_may_speak_smpp() -> None:
     assert channel.smpp == SmppOptions(
         system_id="yizhan", bind=SmppBind.PAIR, binds=2, time_zone="Asia/Shanghai"
     )
+    assert channel.batch_max == 100
+    (one,) = parse_table((SMPP + "    batch_max: 1\n").encode(), {}, NOW).channels
+    assert one.batch_max == 1
 
 
 @pytest.mark.parametrize(

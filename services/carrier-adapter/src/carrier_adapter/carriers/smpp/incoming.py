@@ -103,6 +103,7 @@ class Incoming:
         self._ids = ids
         self._receiving = receiving
         self._alphabet = Alphabet(options.default_alphabet)
+        self._tag = options.reference_tag
         self._zone = ZoneInfo(options.time_zone) if options.time_zone else None
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
@@ -156,11 +157,12 @@ class Incoming:
             place = ReplyPlace(at.reference, at.total, at.number) if at is not None else None
             replies.append(CarrierReply(message.source, message.destination, received.text, place))
         elif (receipt := parse(message)) is not None:
-            receipts.append(self._receipt(receipt))
+            echoed = message.tlvs.get(self._tag, b"") if self._tag else b""
+            receipts.append(self._receipt(receipt, echoed.rstrip(b"\0").decode("latin-1")))
         else:
             self._receiving.refused(self._channel.channel, "bad-receipt")
 
-    def _receipt(self, receipt: Receipt) -> CarrierReceipt:
+    def _receipt(self, receipt: Receipt, ref: str) -> CarrierReceipt:
         own, word = self._channel.reasons, receipt.word
         # Error codes are each network's own: only the channel's table knows what they mean.
         code = receipt.error or word
@@ -168,7 +170,7 @@ class Incoming:
         at = moment(receipt.done, self._zone) if self._zone is not None else None
         return CarrierReceipt(
             self._ids.of_receipt(receipt),
-            "",
+            ref,
             _STATES[receipt.state],
             code,
             at.isoformat() if at is not None else receipt.done,

@@ -49,6 +49,9 @@ class Writer:
         except ValueError as error:
             return Refused("", Reason.CARRIER_ERROR, str(error))
         options, (address, ton, npi) = self._options, source
+        if options.reference_tag and len(written.parts) == 1:
+            # One receipt, then, speaks for the whole message.
+            written.parts[0][2][options.reference_tag] = one.attempt_id.encode()
         validity = relative(one.validity_s)
         messages = [
             Message(
