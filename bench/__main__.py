@@ -2,6 +2,7 @@
 
 Prints messages a second, p50/p95/p99 of every stage, and CPU microseconds and bytes written per
 message of every process. Figures of one run on one machine: compare in one run, quote ratios.
+``python -m bench routing`` and ``... choose`` are benches of their own, without servers.
 """
 
 import argparse
@@ -10,16 +11,19 @@ import json
 import os
 import random
 import secrets
+import sys
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench import choose
 from bench.configuration import CONFIG, configuration
 from bench.load import SettledCounter, post_messages, publish_events, shipment_events
 from bench.meters import METERS, per_thousand, read_meters
 from bench.processes import Spent, spent_by_all
+from bench.routing import __main__ as routing
 from bench.stages import quantile, read_timelines, stage_seconds
 from yizhan_local.servers import PrivateServers
 from yizhan_local.stack import Stack
@@ -191,5 +195,17 @@ def _keep(results: list[dict[str, Any]]) -> None:
     (OUT / f"{name}.json").write_text(json.dumps(results, indent=2))
 
 
+def _alone(name: str, arguments: list[str]) -> int | None:
+    """Run a bench that needs no stack; None where ``name`` is none of these."""
+    match name:
+        case "routing":
+            return routing.main(arguments)
+        case "choose":
+            return choose.main(arguments)
+        case _:
+            return None
+
+
 if __name__ == "__main__":
-    raise SystemExit(asyncio.run(main(_arguments())))
+    done = _alone(sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else None
+    raise SystemExit(asyncio.run(main(_arguments())) if done is None else done)

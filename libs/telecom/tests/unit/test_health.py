@@ -212,10 +212,10 @@ def test_backlog_of_all_live_instances_adds_up_and_a_ghost_does_not() -> None:
     one.backlog, two.backlog = 40, 30
     one.report()
     two.report()
-    assert health.view("a").backlog == 64
+    assert health.backlog("a") == 70
     one.at = 20.0
     one.report()
-    assert health.view("a").backlog == 32
+    assert health.backlog("a") == 40
 
 
 def test_a_killed_instance_that_was_bound_does_not_hide_that_the_other_is_not() -> None:

@@ -10,17 +10,29 @@ from yizhan_telecom.choice.loads import Loads
 from yizhan_telecom.choice.ranking import (
     FULL_AFTER_S,
     TIER_OF,
+    Making,
     Merit,
     Ranking,
     Row,
     Tier,
     rank,
 )
-from yizhan_telecom.choice.rules import Rule
 from yizhan_telecom.choice.table import Entry, Table
 from yizhan_telecom.health import Health, View
 
 _Key = tuple[str, str, RoutingPolicy, bool, str]
+
+
+REFRESH_S = 0.5
+"""An expected delivery may be this old in a ranking. States and queues are always of now."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    ranking: Ranking
+    making: Making
+    version: int
+    look_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,7 @@ class Chooser:
         self._table = table
         self._health = health
         self._loads = Loads()
-        self._rankings: dict[_Key, tuple[int, Ranking]] = {}
+        self._rankings: dict[_Key, _Kept] = {}
 
     @property
     def table(self) -> Table:
@@ -93,7 +105,7 @@ class Chooser:
 
     def explain(self, facts: Facts, now: float, tried: Collection[str] = ()) -> Explanation:
         """Say what would be chosen, and of every channel what speaks for or against it."""
-        ranking, choice = self.ranking(facts), self.look(facts, now, tried)
+        ranking, choice = self.ranking(facts, now), self.look(facts, now, tried)
         excluded = self._table.why_not(facts.country, is_test=facts.is_test)
         found = []
         for row in ranking.rows:
@@ -102,11 +114,11 @@ class Chooser:
                 excluded[entry.channel] = refusal
                 continue
             view = self._health.view(entry.channel, facts.country)
-            wait_s = self._loads.wait_s(entry, view, now)
+            wait_s = self._loads.wait_s(entry, self._health.backlog(entry.channel), now)
             found.append(Explained(row, view, wait_s, entry.channel in tried))
         return Explanation(choice, ranking.routing, tuple(sorted(found, key=_place)), excluded)
 
-    def ranking(self, facts: Facts) -> Ranking:
+    def ranking(self, facts: Facts, now: float) -> Ranking:
         """Give the ranking that a message is chosen from."""
         table, country = self._table, facts.country
         rule = table.rules.rule_for(facts)
@@ -115,34 +127,27 @@ class Chooser:
         version = self._health.quality_version
         known = self._rankings.get(key)
         if known is not None:
-            if known[0] == version:
-                return known[1]
-            if not known[1].is_stale(lambda channel: self._health.view(channel, country)):
-                self._rankings[key] = version, known[1]
-                return known[1]
-        ranking = self._ranked(facts, network, rule)
-        self._rankings[key] = version, ranking
-        return ranking
-
-    def _ranked(self, facts: Facts, network: str, rule: Rule | None) -> Ranking:
-        country = facts.country
-        entries = self._table.entries(country, network, is_test=facts.is_test)
-        ranking = rank(
-            entries, facts.routing, lambda channel: self._health.view(channel, country), rule
-        )
-        ranking.excluded = self._table.excluded_in(country, is_test=facts.is_test)
-        ranking.table_version = self._table.version
+            if known.version != version and now >= known.look_at:
+                known.version, known.look_at = version, now + REFRESH_S
+                known.ranking = known.ranking.refreshed(self._health.viewer(country), known.making)
+            return known.ranking
+        entries = table.entries(country, network, is_test=facts.is_test)
+        ranking = rank(entries, facts.routing, self._health.viewer(country), rule)
+        ranking.excluded = table.excluded_in(country, is_test=facts.is_test)
+        ranking.table_version = table.version
+        making = Making.of(entries, facts.routing, rule)
+        self._rankings[key] = _Kept(ranking, making, version, now + REFRESH_S)
         return ranking
 
     def _choose(
         self, facts: Facts, now: float, tried: Collection[str], is_probe_due: IsProbeDue | None
     ) -> Choice:
-        view, wait_s, country = self._health.view, self._loads.wait_s, facts.country
+        wait_s, backlog = self._loads.wait_s, self._health.backlog
         return choose(
-            self.ranking(facts),
+            self.ranking(facts, now),
             facts,
-            lambda channel: view(channel, country),
-            lambda entry, of: wait_s(entry, of, now),
+            self._health.viewer(facts.country),
+            lambda entry: wait_s(entry, backlog(entry.channel), now),
             tried,
             is_probe_due,
         )

@@ -45,11 +45,6 @@ class Choice:
 IsProbeDue = Callable[[str, float], bool]
 
 
-def no_wait(_entry: object, view: View) -> float:
-    """Know nothing of queues but what is reported."""
-    return view.backlog / 100.0
-
-
 @dataclass(slots=True)
 class _Found:
     """What a walk through a ranking has found: the best standing so far, and who stands there."""
@@ -107,7 +102,7 @@ def _walk(
             view = views(entry.channel)
             tier = TIER_OF[view.state]
             if tier == Tier.HEALTHY:
-                standing = _fullness(view, waits(entry, view), is_sticky=facts.is_sticky)
+                standing = _fullness(view, waits(entry), is_sticky=facts.is_sticky)
                 found.is_full_met = found.is_full_met or standing != _WELL
                 found.take(row, standing)
             else:
@@ -210,8 +205,8 @@ class _Making:
         views = tuple([self.views(other.entry.channel) for other in shown])
         waits = tuple(
             [
-                int(wait_s) if (wait_s := self.waits(other.entry, view)) > FULL_AFTER_S else 0
-                for other, view in zip(shown, views, strict=True)
+                int(wait_s) if (wait_s := self.waits(other.entry)) > FULL_AFTER_S else 0
+                for other in shown
             ]
         )
         last = self.ranking.shown
@@ -242,4 +237,4 @@ class _Making:
     def _candidate(self, row: Row) -> Candidate:
         view = self.views(row.entry.channel)
         is_tried = row.entry.channel in self.tried
-        return row.candidate(view, self.waits(row.entry, view), is_tried=is_tried)
+        return row.candidate(view, self.waits(row.entry), is_tried=is_tried)

@@ -8,6 +8,7 @@ of the order: it moves in steps, and seldom.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import is_
 
 from yizhan_contracts.events import Candidate, Decision, RoutingPolicy
 from yizhan_telecom.choice.rules import Rule
@@ -21,7 +22,7 @@ FULL_AFTER_S = 2.0
 
 Merit = tuple[float, ...]
 Views = Callable[[str], View]
-Waits = Callable[[Entry, View], float]
+Waits = Callable[[Entry], float]
 """How many seconds a message planned now waits at a channel for its turn."""
 
 
@@ -91,9 +92,19 @@ class Ranking:
         groups = tuple(tuple(group) for _, group in groupby(ordered, key=_merit))
         return cls(routing, tuple(ordered), groups)
 
-    def is_stale(self, views: Views) -> bool:
-        """Tell whether a candidate's expected delivery has moved since."""
-        return any(views(row.entry.channel).quality != row.quality for row in self.rows)
+    def refreshed(self, views: Views, make: "Making") -> "Ranking":
+        """Give a ranking with the expected deliveries of now: itself where none has moved."""
+        rows = [
+            row
+            if (quality := views(row.entry.channel).quality) == row.quality
+            else make.row(row.entry, quality)
+            for row in self.rows
+        ]
+        if all(map(is_, rows, self.rows)):
+            return self
+        ranking = Ranking.of(rows, self.routing)
+        ranking.excluded, ranking.table_version = self.excluded, self.table_version
+        return ranking
 
 
 @dataclass(slots=True)
@@ -106,26 +117,42 @@ class Shown:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Makes the rows of a ranking: the policy, or the rule that stands in its place."""
+
+    routing: RoutingPolicy
+    shares: Mapping[str, int]
+    cheapest: float
+
+    @classmethod
+    def of(
+        cls, entries: Sequence[Entry], routing: RoutingPolicy, rule: Rule | None = None
+    ) -> "Making":
+        """Look at what is to be ranked, and how."""
+        cheapest = min((entry.price for entry in entries if entry.price > 0), default=0.0)
+        if rule is None:
+            return cls(routing, {}, cheapest)
+        return cls(rule.routing or routing, rule.shares, cheapest)
+
+    def row(self, entry: Entry, quality: float) -> Row:
+        """Put a value on a candidate."""
+        score, merit = _merit_of(entry, self.routing, quality, self.cheapest)
+        if not self.shares:
+            return Row(entry, merit, score, entry.weight, quality)
+        share = self.shares.get(entry.channel, 0)
+        merit = (0.0,) if share else (1.0, *merit)
+        return Row(entry, merit, score, share or entry.weight, quality)
+
+
 def rank(
     entries: Sequence[Entry], routing: RoutingPolicy, views: Views, rule: Rule | None = None
 ) -> Ranking:
     """Put candidates in the order that the policy, or a rule in its place, prefers them."""
-    if rule is not None and rule.routing is not None:
-        routing = rule.routing
-    shares = rule.shares if rule is not None else {}
-    cheapest = min((entry.price for entry in entries if entry.price > 0), default=0.0)
-    rows = []
-    for entry in entries:
-        quality = views(entry.channel).quality
-        score, merit = _merit_of(entry, routing, quality, cheapest)
-        weight = entry.weight
-        if shares:
-            weight = shares.get(entry.channel, 0)
-            merit = (0.0,) if weight else (1.0, *merit)
-            weight = weight or entry.weight
-        rows.append(Row(entry, merit, score, weight, quality))
-    name = f"{routing.value}, rule {rule.name}" if rule is not None else routing.value
-    return Ranking.of(rows, name)
+    make = Making.of(entries, routing, rule)
+    rows = [make.row(entry, views(entry.channel).quality) for entry in entries]
+    name = make.routing.value
+    return Ranking.of(rows, f"{name}, rule {rule.name}" if rule is not None else name)
 
 
 def _merit_of(

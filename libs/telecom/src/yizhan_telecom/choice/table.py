@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from yizhan_contracts.events import ChannelConfigured, CountryRoute, NetworkRoute
 from yizhan_telecom.channel_rules import (
@@ -29,6 +29,8 @@ class Entry:
     configured: ChannelConfigured
     has_terms: bool
     """It does not take every message: ``refusal`` says which."""
+    senders: dict[str, str] = field(default_factory=dict)
+    """What was said of senders before: accounts have few."""
 
     def refusal(self, facts: Facts) -> str:
         """Say why the channel does not take a message, empty where it does."""
@@ -37,11 +39,23 @@ class Entry:
         channel = self.configured
         return (
             template_refusal(channel, facts.template)
-            or sender_refusal(channel, facts.country, facts.sender)
+            or self._sender_refusal(facts)
             or (
                 _text_refusal(channel, facts) if not channel.unicode or channel.max_segments else ""
             )
         )
+
+    def _sender_refusal(self, facts: Facts) -> str:
+        known = self.senders.get(facts.sender)
+        if known is None:
+            if len(self.senders) >= _MOST_SENDERS:
+                self.senders.clear()
+            known = sender_refusal(self.configured, facts.country, facts.sender)
+            self.senders[facts.sender] = known
+        return known
+
+
+_MOST_SENDERS = 1_000
 
 
 class Table:

@@ -23,8 +23,12 @@ class ChannelHealth:
         self.name = name
         self._rules = rules
         self.reporters = Reporters(rules)
+        self.backlog = 0
+        """Messages that wait at its live adapters."""
         self.whole = Circuit(rules, now)
         self.countries: dict[str, Circuit] = {}
+        self._ill: set[str] = set()
+        """Countries whose circuit is not healthy."""
         self._views: dict[str, View] = {}
         self._whole_view = AT_REST
         self._throttled_until = 0.0
@@ -42,6 +46,7 @@ class ChannelHealth:
         """Take an adapter's report."""
         throttled = self.reporters.throttled_since(report)
         changes = self.reporters.take(report, now)
+        self.backlog = self.reporters.backlog
         if throttled > self._rules.throttled_share * sum(c.good for c in changes.values()):
             self._throttled_until = now + self._rules.throttled_s
         self._judge_silence(now)
@@ -88,7 +93,9 @@ class ChannelHealth:
         share = NO_SHARE
         for circuit in self.countries.values():
             if circuit.silence.is_pending:
-                share += circuit.judge_silence(now)
+                added = circuit.judge_silence(now)
+                if added is not NO_SHARE:
+                    share += added
         if share.silence:
             self.whole.take_silence_share(now, share)
 
@@ -103,10 +110,9 @@ class ChannelHealth:
         if self._is_at_rest() and not is_stalled:
             return []
         self.whole.is_stalled = is_stalled
-        adrift = [name for name, c in self.countries.items() if c.state is not State.HEALTHY]
-        transitions = self._judge_bound(now) + self._judge(adrift, now)
-        poor = [name for name, view in self._views.items() if view != self._whole_view]
-        self._refresh(now, poor)
+        ill = tuple(self._ill)
+        transitions = self._judge_bound(now) + self._judge(ill, now)
+        self._refresh(now, ill)
         return transitions
 
     def view(self, country: str) -> View:
@@ -124,6 +130,7 @@ class ChannelHealth:
     def forget(self, instance: str, now: float) -> list[Transition]:
         """Take a reporter's tombstone."""
         self.reporters.forget(instance)
+        self.backlog = self.reporters.backlog
         transitions = self._judge_bound(now)
         self._refresh(now, ())
         return transitions
@@ -131,8 +138,8 @@ class ChannelHealth:
     def _is_at_rest(self) -> bool:
         return (
             self.whole.state is State.HEALTHY
-            and not self._views
-            and self._whole_view == AT_REST
+            and not self._ill
+            and not self._whole_view.is_paused
             and not self.whole.is_stalled
         )
 
@@ -194,6 +201,7 @@ class ChannelHealth:
         """Let the countries begin anew: the whole explains what was wrong in them."""
         for circuit in self.countries.values():
             circuit.reset(now, valid_from)
+        self._ill.clear()
 
     def _circuit(self, country: str, now: float) -> Circuit | None:
         circuit = self.countries.get(country)
@@ -204,6 +212,8 @@ class ChannelHealth:
     def _transitions(self, country: str, change: Change | None) -> list[Transition]:
         if change is None:
             return []
+        if country != WHOLE:
+            (self._ill.discard if change.after is State.HEALTHY else self._ill.add)(country)
         return [
             Transition(
                 self.name,
@@ -218,10 +228,10 @@ class ChannelHealth:
 
     def _refresh(self, now: float, countries: Iterable[str]) -> None:
         """Make the views of the whole and of these countries anew; note whether one has changed."""
-        rules, backlog = self._rules, _power_of_two(self.reporters.backlog)
+        rules = self._rules
         prior = (rules.prior_submit, rules.prior_receipt)
         rates = _rates(self.whole, now, prior, rules.prior_weight)
-        whole = self._view_of(self.whole, self._whole_view, rates, backlog, now)
+        whole = self._view_of(self.whole, self._whole_view, rates, now)
         if whole != self._whole_view:
             self._note_quality(self._whole_view, whole)
             self._whole_view, self.is_changed = whole, True
@@ -231,7 +241,7 @@ class ChannelHealth:
             if circuit is not None:
                 before, own = self.view(country), _rates(circuit, now, rates, rules.prior_weight)
                 decides = self.circuit_for(country)
-                after = self._view_of(decides, before, own, backlog, now)
+                after = self._view_of(decides, before, own, now)
                 self._put(country, before, after)
 
     def _put(self, country: str, before: View, after: View) -> None:
@@ -245,14 +255,11 @@ class ChannelHealth:
     def _note_quality(self, before: View, after: View) -> None:
         self.is_quality_changed = self.is_quality_changed or before.quality != after.quality
 
-    def _view_of(
-        self, circuit: Circuit, before: View, rates: Rates, backlog: int, now: float
-    ) -> View:
+    def _view_of(self, circuit: Circuit, before: View, rates: Rates, now: float) -> View:
         return View(
             state=circuit.state,
             kind=circuit.kind,
             quality=self._in_steps(rates[0] * rates[1], before.quality),
-            backlog=backlog,
             is_paused=now < self._throttled_until or self._unbound_since is not None,
             note=circuit.note,
         )
@@ -273,7 +280,3 @@ def _rates(circuit: Circuit, now: float, prior: Rates, weight: float) -> Rates:
     answered = (usual.good + usual.refused + weight * prior[0]) / (usual.weight + weight)
     delivered = (receipts.delivered + weight * prior[1]) / (receipts.weight + weight)
     return answered, delivered
-
-
-def _power_of_two(count: int) -> int:
-    return 1 << (count.bit_length() - 1) if count > 0 else 0

@@ -62,7 +62,9 @@ class Reporters:
         changes = {
             country: change
             for country, counts in report.countries.items()
-            if (change := _outcomes(before.get(country, _NONE), counts))
+            if (earlier := before.get(country, _NONE)).latency_ms_sum != counts.latency_ms_sum
+            or _is_more(earlier, counts)
+            if (change := _outcomes(earlier, counts))
         }
         same = known.report.incarnation == report.incarnation
         window = max(known.window, report.window_free) if same else report.window_free
@@ -146,6 +148,16 @@ class Reporters:
                 self._by_instance, key=lambda name: self._by_instance[name].report.reported_at
             )
             del self._by_instance[oldest]
+
+
+def _is_more(before: CountryOutcomes, after: CountryOutcomes) -> bool:
+    """Tell whether anything has happened: in most countries of a report nothing has."""
+    return (
+        before.failed != after.failed
+        or before.submitted != after.submitted
+        or before.refused != after.refused
+        or before.in_doubt != after.in_doubt
+    )
 
 
 def _outcomes(before: CountryOutcomes, after: CountryOutcomes) -> Outcomes:

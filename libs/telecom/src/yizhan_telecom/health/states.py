@@ -62,8 +62,6 @@ class View:
     kind: Kind = Kind.NONE
     quality: float = 0.95
     """The share of messages that is expected to arrive, 0 to 1, in steps."""
-    backlog: int = 0
-    """Messages waiting at the channel, rounded down to a power of two."""
     is_paused: bool = False
     """It takes nothing for the moment: throttled, or its bind has just gone."""
     note: str = ""

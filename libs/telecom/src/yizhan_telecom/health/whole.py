@@ -1,6 +1,6 @@
 """Health of all channels: the one object that a router keeps of what is reported."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from yizhan_contracts.events import ChannelReported, DeliveryReported
 from yizhan_telecom.health.channel import ChannelHealth
@@ -81,18 +81,34 @@ class Health:
         Receipts that come from nobody are our own trouble: moving all traffic about cures nothing.
         """
         silent = {name for name, channel in self._channels.items() if channel.is_silent}
+        hears = {
+            name
+            for name, channel in self._channels.items()
+            if now - channel.heard_at < self._rules.silence_heard_s
+        }
         for name, channel in self._channels.items():
-            others_heard = any(
-                now - other.heard_at < self._rules.silence_heard_s
-                for other_name, other in self._channels.items()
-                if other_name != name
-            )
-            channel.may_be_silent = others_heard or not silent - {name}
+            others_heard = len(hears) > (name in hears)
+            channel.may_be_silent = others_heard or len(silent) == (name in silent)
 
     def view(self, channel: str, country: str = WHOLE) -> View:
         """Give what a chooser needs to know; a channel that is not known is taken to be healthy."""
         known = self._channels.get(channel)
         return known.view(country) if known else AT_REST
+
+    def viewer(self, country: str) -> Callable[[str], View]:
+        """Give ``view`` for one country, without its detours: a choice asks many times."""
+        channels = self._channels
+
+        def view(channel: str) -> View:
+            known = channels.get(channel)
+            return AT_REST if known is None else known.view(country)
+
+        return view
+
+    def backlog(self, channel: str) -> int:
+        """Give how many messages wait at a channel, by what its live adapters say."""
+        known = self._channels.get(channel)
+        return known.backlog if known else 0
 
     def is_probe_due(self, channel: str, country: str, now: float, draw: float) -> bool:
         """Tell whether a message may try what is not healthy. ``draw`` is uniform in 0 to 1."""

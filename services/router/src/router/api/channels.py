@@ -99,7 +99,7 @@ def _health(health: Health, channel: str, country: str, now: float) -> HealthOut
         state=view.state,
         kind=view.kind,
         quality=view.quality,
-        backlog=view.backlog,
+        backlog=health.backlog(channel),
         is_paused=view.is_paused,
         note=view.note,
         figures=health.figures(channel, country, now),
