@@ -91,6 +91,7 @@ class Service:
         self._consumers: list[_Consumer] = []
         self._probes: list[ConsumerProbe] = []
         self._tables: list[TableReader] = []
+        self._table_hooks: list[Hook] = []
         self._parked: dict[str, dict[tuple[str, str], BatchRoute[Any]]] = {}
         self._start_hooks: list[Hook] = []
         self._stop_hooks: list[Hook] = []
@@ -192,10 +193,19 @@ class Service:
             self._take_back(delay, group, [returning(consumer, route) for route in routes])
         return consumer
 
-    def read_table(self, topic: str, parse: Parse[Any], on_change: OnChange) -> None:
-        """Follow a compacted topic whole; the start waits until all there is has been read."""
+    def on_tables_read(self, hook: Hook) -> None:
+        """Run a coroutine once all tables have been read, before anything else is consumed."""
+        self._table_hooks.append(hook)
+
+    def read_table(
+        self, topic: str, parse: Parse[Any], on_change: OnChange, *, recent_s: float = 0.0
+    ) -> None:
+        """Follow a compacted topic whole; the start waits until all there is has been read.
+
+        Gives the newest record of each key, and of the last ``recent_s`` seconds every one.
+        """
         self._needs.setdefault(topic, _registered(topic))
-        reader = TableReader(self.settings, self.clock, topic, parse, on_change)
+        reader = TableReader(self.settings, self.clock, topic, parse, on_change, recent_s)
         self._tables.append(reader)
         self._probe(f"table {topic}", reader, reader)
         self.background(f"table {topic}", reader.follow)
@@ -265,6 +275,8 @@ class Service:
         await self._patiently(self._check_topics)  # hooks may have declared more
         for table in self._tables:
             await self._patiently(table.start)
+        for hook in self._table_hooks:
+            await self._patiently(hook)
         for name, work in self._background:
             self._life.spawn(name, work)
         await self._start_consumers()

@@ -1,6 +1,7 @@
 """Compacted topics read whole, without a group: every instance sees every key, old ones too."""
 
 import asyncio
+import math
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -28,6 +29,9 @@ OnChange = Callable[[str, Any], None]
 class TableReader:
     """Follows one compacted topic. ``on_change(key, event)`` gets the newest of each key.
 
+    With ``recent_s`` it gets every record, in order, that is no older than so many seconds at the
+    start: as whoever was there has seen them, as long as the topic's compaction lag is longer.
+
     None is a key that is gone. A row that cannot be read, or that ``on_change`` raises on, is
     logged and left out: the row before it stays, and one bad row stops nobody.
     """
@@ -39,7 +43,10 @@ class TableReader:
         topic: str,
         parse: Parse[Any],
         on_change: OnChange,
+        recent_s: float = 0.0,
     ) -> None:
+        self._recent_s = recent_s
+        self._each_from_ms = math.inf
         self._settings = settings
         self._clock = clock
         self._topic = topic
@@ -79,6 +86,8 @@ class TableReader:
                 await bounded("table", consumer.stop(), _STOP_TIMEOUT_S)
 
     async def _catch_up(self, consumer: AIOKafkaConsumer) -> None:
+        if self._recent_s:
+            self._each_from_ms = (self._clock.now().timestamp() - self._recent_s) * 1000
         tps = consumer.assignment()
         ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
         await consumer.seek_to_beginning(*tps)
@@ -112,10 +121,13 @@ class TableReader:
             await bounded("table", consumer.stop(), _STOP_TIMEOUT_S)
 
     def _take(self, fetched: dict[TopicPartition, list[Any]]) -> None:
-        newest = {record.key: record for records in fetched.values() for record in records}
-        for key, record in newest.items():
+        every = [record for records in fetched.values() for record in records]
+        newest = {record.key: record for record in every}
+        for record in every:
+            if record is not newest[record.key] and record.timestamp < self._each_from_ms:
+                continue
             try:
-                self._take_row((key or b"").decode("utf-8", "replace"), record)
+                self._take_row((record.key or b"").decode("utf-8", "replace"), record)
             except Exception:
                 # Nobody could do anything with a table's bad row in a DLQ: say it, keep what was.
                 log.exception(

@@ -55,6 +55,18 @@ async def test_all_rows_are_there_when_the_start_returns(corner: Any) -> None:
     await until(lambda: rows.now["a"] == "later")
 
 
+async def test_of_the_recent_past_every_record_is_given_in_order(corner: Any) -> None:
+    for n in range(3):
+        await put(corner, a=b"a%d" % n, b=b"b%d" % n)
+    given: list[tuple[str, str]] = []
+    service = Service("router", corner.settings())
+    service.read_table(TOPIC, parse, lambda *row: given.append(row), recent_s=600)
+    await corner.start(service)
+    assert given == [(key, f"{key}{n}") for n in range(3) for key in "ab"]
+    await put(corner, a=b"later")
+    await until(lambda: given[-1] == ("a", "later"))
+
+
 async def test_an_empty_table_is_read_at_once(corner: Any) -> None:
     service = Service("router", corner.settings())
     service.read_table(TOPIC, parse, Rows().on_change)

@@ -8,7 +8,7 @@ from router.adapters.topic_check import KafkaTopics
 from router.api import make_api
 from router.channels import Channels
 from router.handlers import GROUPS, RoutingHandler
-from router.health_watch import HealthWatch
+from router.health_watch import REPLAYED_S, HealthWatch
 from router.metrics import RouterMetrics
 from router.service import PlanAttempts
 from router.settings import RouterSettings
@@ -94,10 +94,14 @@ def _add_channels(
     service.read_table(CHANNEL_CONFIGURED.name, contract(ChannelConfigured), channels.on_configured)
     service.read_table(CHANNEL_OVERRIDDEN.name, contract(ChannelOverridden), channels.on_overridden)
     service.read_table(HOLD_CHANGED.name, contract(HoldChanged), channels.on_hold)
-    service.read_table(CHANNEL_REPORTED.name, contract(ChannelReported), watch.on_channel_reported)
-    service.read_table(
-        DELIVERY_REPORTED.name, contract(DeliveryReported), watch.on_delivery_reported
-    )
+    reports = ((CHANNEL_REPORTED, ChannelReported), (DELIVERY_REPORTED, DeliveryReported))
+    for topic, report in reports:
+        service.read_table(topic.name, contract(report), watch.on_reported, recent_s=REPLAYED_S)
+
+    async def catch_up() -> None:
+        watch.catch_up()
+
+    service.on_tables_read(catch_up)
 
     async def look_for_ever() -> None:
         while True:

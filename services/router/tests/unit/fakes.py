@@ -188,6 +188,7 @@ class Router:
         self.watch = HealthWatch(self.health, metrics, self.clock)
         self.chooser = Chooser(Table(()), self.health)
         self.use(Table(channels, excluded))
+        self.watch.catch_up()
         self.use_case = PlanAttempts(
             self.chooser,
             self.health,
@@ -238,4 +239,4 @@ class Router:
             countries=countries,
             reported_at=self.clock.now(),
         )
-        self.watch.on_channel_reported(f"{name}:i", report)
+        self.watch.on_reported(f"{name}:i", report)
