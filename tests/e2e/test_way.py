@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.configuration import NO_ROUTE
 from tests.support.world import World
-from yizhan_contracts.events import Answer, AttemptOutcome, Medium, Status
+from yizhan_contracts.events import NO_CHANNEL, Answer, AttemptOutcome, Medium, Status
 from yizhan_contracts.reasons import Reason
 from yizhan_demo.upstream import EVENT_TYPE
 
@@ -151,12 +151,27 @@ async def test_a_message_that_nobody_can_route_fails_with_its_reason(world: Worl
     assert (finished.channel, finished.outcome) == ("none", AttemptOutcome.UNROUTABLE)
 
 
-async def test_a_test_key_reaches_no_real_carrier(world: World) -> None:
-    message_id = await world.send(world.number("GB"), account="-test")
-    assert (await world.settled(message_id)).status is Status.DELIVERED
-    (handed,) = await world.ends.handed(message_id)
-    assert handed.carrier == "sandbox"
-    assert len(await world.pushed(message_id, "tester")) == 1
+@pytest.mark.parametrize(
+    ("ending", "status", "reason", "pushed"),
+    [
+        ("55", Status.DELIVERED, Reason.NONE, "0"),
+        ("10", Status.DELIVERED, Reason.NONE, "0"),
+        ("01", Status.FAILED, Reason.NUMBER_VACANT, "1"),
+        ("06", Status.FAILED, Reason.TEMPLATE_NOT_REGISTERED, "1"),
+    ],
+)
+async def test_a_test_key_has_the_whole_flow_and_reaches_no_carrier(
+    world: World, ending: str, status: Status, reason: Reason, pushed: str
+) -> None:
+    number = world.number("CN")[:-2] + ending
+    message_id = await world.send(number, account="-test")
+    settled = await world.settled(message_id)
+    assert (settled.status, settled.reason) == (status, reason)
+    (push,) = await world.pushed(message_id, "tester")
+    assert (push["status"], push["phone"]) == (pushed, number)
+    assert await world.ends.handed(message_id) == []
+    finished = world.topics.finished[message_id]
+    assert {attempt.channel for attempt in finished} - {NO_CHANNEL} == {"sandbox"}
 
 
 async def test_a_bad_number_is_answered_and_leaves_the_others_alone(world: World) -> None:

@@ -1,11 +1,13 @@
 """Carriers made of channels' configurations, with the secrets that they name."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from carrier_adapter.carriers.base import Carrier
 from carrier_adapter.carriers.http_json import HttpJsonCarrier
 from carrier_adapter.carriers.smpp.carrier import SmppCarrier
 from carrier_adapter.carriers.smpp.tls import TlsError
+from carrier_adapter.carriers.trial import TrialCarrier
 from carrier_adapter.metrics import AdapterMetrics, SmppMetrics
 from carrier_adapter.receiving.taking import Taking
 from yizhan_contracts.events import ChannelConfigured, Protocol
@@ -51,6 +53,8 @@ class CarrierMaker:
             return self._http_json(config)
         if config.protocol is Protocol.SMPP:
             return self._smpp(config)
+        if config.protocol is Protocol.NONE and config.test:
+            return TrialCarrier(partial(self._taking.take, config), self._clock)
         raise _MissingError(f"the protocol {config.protocol.value} is not spoken here")
 
     def _http_json(self, config: ChannelConfigured) -> Carrier:

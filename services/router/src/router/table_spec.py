@@ -208,6 +208,8 @@ class ChannelSpec(Spec):
                 raise ValueError("a channel that speaks smpp needs smpp, with its system_id")
         elif self.smpp is not None:
             raise ValueError(f"smpp is of no use to a channel that speaks {self.protocol}")
+        if self.protocol is Protocol.NONE and not self.test:
+            raise ValueError("the protocol none reaches no handset: it is for channels with test")
         return self
 
     def configured(self, table_version: str, now: datetime) -> ChannelConfigured:

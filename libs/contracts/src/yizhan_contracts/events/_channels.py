@@ -16,6 +16,7 @@ class Protocol(StrEnum):
     HTTP_JSON = "http-json"
     SMPP = "smpp"
     NONE = "none"
+    """Nobody is spoken to: on a test channel the adapter answers, and sends receipts, itself."""
 
 
 class NetworkRoute(Part):
