@@ -20,6 +20,7 @@ from services.ingest.tests.unit.fakes import (
     FakeInputs,
     FakeMarks,
     FakePublisher,
+    FakeStops,
     rich_purse,
 )
 from services.ingest.tests.unit.making import raw
@@ -84,6 +85,7 @@ def in_batches(arrivals: Sequence[Arrival]) -> tuple[TakeShipmentEvents, list[Ev
         publisher,
         WordFiles(ACCOUNTS.parent / "words"),
         purse=rich_purse(inputs, clock),
+        stops=FakeStops(),
         clock=clock,
         random_bits=lambda bits: int.from_bytes(os.urandom(bits // 8)),
         metrics=IngestMetrics(CollectorRegistry()),

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from ingest.accounts.feed import Feed
 from ingest.accounts.snapshot import Snapshot
@@ -15,7 +16,7 @@ from ingest.adapters.mongo_keys import KEYS, MongoKeys
 from ingest.adapters.mongo_limits import MongoCounters, MongoSlots
 from ingest.content.files import WordFiles
 from ingest.events.service import TakeShipmentEvents
-from ingest.handlers import ShipmentHandler
+from ingest.handlers import ReplyHandler, ShipmentHandler
 from ingest.holds.api import make_router as make_hold_router
 from ingest.holds.service import ManageHolds
 from ingest.holds.store import HoldStore
@@ -29,6 +30,9 @@ from ingest.limits.admitting import Admission
 from ingest.limits.allowance import Allowance
 from ingest.limits.throttle import Throttle
 from ingest.metrics import IngestMetrics
+from ingest.optouts.api import make_router as make_opt_out_router
+from ingest.optouts.service import OptOuts
+from ingest.optouts.store import MongoStops
 from ingest.ports import Content
 from ingest.quota.keeper import Keeper
 from ingest.quota.leases import Terms
@@ -48,6 +52,7 @@ from yizhan_contracts.ids import RandomBits
 from yizhan_contracts.topics import HOLD_CHANGED, MESSAGE_ACCEPTED, SHIPMENT_ANSWERED
 from yizhan_contracts.topics import Service as Name
 from yizhan_runtime.aside import SetAside
+from yizhan_runtime.batch import BatchRoute
 from yizhan_runtime.clock import Clock, SystemClock
 from yizhan_runtime.errors import Misconfigured
 from yizhan_runtime.service import Service
@@ -74,6 +79,7 @@ class _Shared:
     inputs: MongoInputs
     purse: Purse
     holds: HoldStore
+    stops: MongoStops
     metrics: IngestMetrics
     random_bits: RandomBits
 
@@ -99,8 +105,10 @@ def build(
     service.on_start(inputs.ensure_indexes)
     purse = _add_quota(service, settings, seed, inputs, metrics)
     holds = _add_holds(service)
+    stops = MongoStops(service.mongo())
+    service.on_start(stops.ensure_indexes)
     shared = _Shared(
-        service, settings, catalogue, content, inputs, purse, holds, metrics, random_bits
+        service, settings, catalogue, content, inputs, purse, holds, stops, metrics, random_bits
     )
     if Role.API in roles:
         _add_api(shared, seed)
@@ -189,6 +197,7 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
         shared.content,
         purse=shared.purse,
         holds=shared.holds.holds,
+        stops=shared.stops,
         clock=service.clock,
         random_bits=shared.random_bits,
         metrics=shared.metrics,
@@ -205,6 +214,8 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
     throttle = Throttle(service.clock, settings.ingest_api_instances)
     api = Api(authenticator, requests, many, shared.metrics, service.clock, sizes, throttle)
     api.mount(service.http)
+    opt_outs = OptOuts(shared.stops, shared.catalogue, service.clock)
+    service.http.include_router(make_opt_out_router(opt_outs))
     service.background("many recipients", many.collector.run)
     service.background("requests", requests.collector.run)
     service.background("done notes", requests.notes.run)
@@ -251,10 +262,15 @@ def _add_events(shared: _Shared) -> None:
         shared.content,
         purse=shared.purse,
         holds=shared.holds.holds,
+        stops=shared.stops,
         clock=service.clock,
         random_bits=shared.random_bits,
         metrics=shared.metrics,
     )
     set_aside = SetAside(Name.INGEST, service.publisher, service.clock)
-    route = ShipmentHandler(use_case, set_aside).route()
-    service.consume_batches(Name.INGEST, [route], max_records=shared.settings.ingest_batch_records)
+    opt_outs = OptOuts(shared.stops, shared.catalogue, service.clock)
+    routes: list[BatchRoute[Any]] = [
+        ShipmentHandler(use_case, set_aside).route(),
+        ReplyHandler(opt_outs).route(),
+    ]
+    service.consume_batches(Name.INGEST, routes, max_records=shared.settings.ingest_batch_records)

@@ -39,6 +39,9 @@ class Code(StrEnum):
     CONTENT_LINK = "content-link"
     SENDER_UNKNOWN = "sender-unknown"
     SENDER_NOT_APPROVED = "sender-not-approved"
+    RECIPIENT_OPTED_OUT = "recipient-opted-out"
+    RECIPIENT_BLACKLISTED = "recipient-blacklisted"
+    OPTED_OUT_BY_RECIPIENT = "opted-out-by-recipient"
     # Templates and senders that are registered and reviewed
     NOT_REGISTERED = "not-registered"
     STEP_NOT_POSSIBLE = "step-not-possible"
@@ -124,6 +127,9 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.CONTENT_LINK: "A verification code is sent without links: take the link out.",
     Code.SENDER_UNKNOWN: "Register the sender for this country, or send under another one.",
     Code.SENDER_NOT_APPROVED: "Wait for the sender's review, or send under another one.",
+    Code.RECIPIENT_OPTED_OUT: "Nothing: this number wants no such messages.",
+    Code.RECIPIENT_BLACKLISTED: "Nothing: this number is on a blacklist, yours or everybody's.",
+    Code.OPTED_OUT_BY_RECIPIENT: "The recipient answers START, or ask the operators.",
     Code.NOT_REGISTERED: "The account registered no such template, version or sender: correct it.",
     Code.STEP_NOT_POSSIBLE: "Look at its state: make a new version where this one is decided.",
     Code.REASON_MISSING: "Write what is to be changed: the account reads it.",

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 from ingest.events.parsing import ShipmentEvent, Unreadable, read
 from ingest.events.service import Arrival, TakeShipmentEvents
-from yizhan_contracts.topics import SHIPMENT_UPDATED
+from ingest.optouts.service import OptOuts
+from yizhan_contracts.events import ReplyReceived
+from yizhan_contracts.topics import REPLY_RECEIVED, SHIPMENT_UPDATED
 from yizhan_runtime.aside import Aside, SetAside
 from yizhan_runtime.batch import BatchRoute
 from yizhan_runtime.logs import get_logger
-from yizhan_runtime.records import Parked, Record
+from yizhan_runtime.records import Parked, Record, contract
 
 log = get_logger(__name__)
 
@@ -37,6 +39,22 @@ class ShipmentHandler:
             [Arrival(record.raw.origin, _arrived_at(record), record.event) for record in records]
         )
         await self._set_aside.put([aside for record in records for aside in _poison(record)])
+        return ()
+
+
+class ReplyHandler:
+    """Takes batches of replies: some ask to get no more."""
+
+    def __init__(self, opt_outs: OptOuts) -> None:
+        self._opt_outs = opt_outs
+
+    def route(self) -> BatchRoute[ReplyReceived]:
+        """Declare what is read, how, and by whom."""
+        return BatchRoute((REPLY_RECEIVED.name,), contract(ReplyReceived), self.on_reply_received)
+
+    async def on_reply_received(self, records: Sequence[Record[ReplyReceived]]) -> Sequence[Parked]:
+        """Take a batch; when this returns, what it asks for is in force."""
+        await self._opt_outs.hear([record.event for record in records])
         return ()
 
 

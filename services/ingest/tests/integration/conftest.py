@@ -140,6 +140,7 @@ async def corner(
         await corner.provision(
             [
                 topics.SHIPMENT_UPDATED,
+                topics.REPLY_RECEIVED,
                 topics.SHIPMENT_ANSWERED,
                 topics.HOLD_CHANGED,
                 *topics.MESSAGE_ACCEPTED,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ingest.content.checking import ContentRules
+from ingest.optouts.domain import Stop, Who
 from ingest.ports import Input, Mark
 from ingest.quota.ports import Paid
 from ingest.quota.purse import Purse
@@ -139,6 +140,17 @@ class FakeMarks:
         existing = {mark.mark_id for mark in marks if mark.mark_id in self.stored}
         self.stored.update({m.mark_id: m for m in marks if m.mark_id not in existing})
         return existing
+
+
+class FakeStops:
+    """Who wants no messages, by account and number."""
+
+    def __init__(self) -> None:
+        self.stopped: dict[Who, tuple[Stop, ...]] = {}
+
+    async def find(self, wanted: Collection[Who]) -> Mapping[Who, tuple[Stop, ...]]:
+        await asyncio.sleep(0)
+        return {who: self.stopped[who] for who in wanted if who in self.stopped}
 
 
 class FakeContent:

@@ -71,6 +71,7 @@ accounts:
       - {{ value: Shop }}
       - {{ value: Shop, country: CN, state: rejected }}
       - {{ value: '72345', country: US, state: pending }}
+      - {{ value: '1069055', country: CN }}
     rules:
       delivered: {{ template: delivered, lane: urgent, validity_s: 120, max_age_s: 86400 }}
       in-transit: {{ template: on-its-way, validity_s: 60, notify: first }}

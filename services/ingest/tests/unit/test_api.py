@@ -13,14 +13,16 @@ from jsonschema import Draft202012Validator
 from prometheus_client import CollectorRegistry
 from services.ingest.tests.unit.asgi import Reply, call
 from services.ingest.tests.unit.fakes import (
+    NOON,
     FakeAnswers,
     FakeClock,
     FakeContent,
     FakeInputs,
     FakePublisher,
+    FakeStops,
     rich_purse,
 )
-from services.ingest.tests.unit.making import AUTHORIZATION, SECRET, US, catalogue, random_bits
+from services.ingest.tests.unit.making import AUTHORIZATION, CA, SECRET, US, catalogue, random_bits
 
 from ingest.codes import Code
 from ingest.content.checking import ContentRules
@@ -30,6 +32,7 @@ from ingest.keys.domain import KeyTable
 from ingest.keys.seeds import seeded
 from ingest.limits.throttle import Throttle
 from ingest.metrics import IngestMetrics
+from ingest.optouts.domain import Action, Stop
 from ingest.requests.api import Api, BodySizes
 from ingest.requests.many import AcceptMany
 from ingest.requests.service import AcceptRequests, Limits
@@ -48,6 +51,7 @@ class World:
         self.inputs = FakeInputs()
         self.publisher = FakePublisher()
         self.content = FakeContent()
+        self.stops = FakeStops()
         self.app = FastAPI()
         metrics = IngestMetrics(CollectorRegistry())
         self.requests = AcceptRequests(
@@ -55,6 +59,7 @@ class World:
             self.publisher,
             self.content,
             purse=rich_purse(self.inputs, self.clock),
+            stops=self.stops,
             clock=self.clock,
             random_bits=random_bits(),
             metrics=metrics,
@@ -257,6 +262,17 @@ async def test_a_mistake_is_named_by_code_and_field(
     check_problem(await world.post({**BODY, **changes}), 422, code, field)
     assert world.inputs.stored == {}
     assert world.publisher.published == []
+
+
+async def test_who_wants_no_messages_gets_none_but_repeats_are_told_their_first_answer(
+    world: World,
+) -> None:
+    first = await world.post(key="k-1")
+    world.stops.stopped[("shop", US)] = (Stop("shop", US, {Action.OPT_OUT: NOON}),)
+    check_problem(await world.post(key="k-2"), 422, Code.RECIPIENT_OPTED_OUT, "to")
+    assert (await world.post(key="k-1")).json() == first.json()
+    assert (await world.post({**BODY, "to": CA})).status == 202
+    assert len(world.publisher.messages()) == 2
 
 
 @pytest.mark.parametrize(

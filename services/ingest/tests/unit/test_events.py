@@ -12,6 +12,7 @@ from services.ingest.tests.unit.fakes import (
     FakeInputs,
     FakeMarks,
     FakePublisher,
+    FakeStops,
     rich_purse,
 )
 from services.ingest.tests.unit.making import CA, US, US_OTHER, catalogue, event, random_bits, raws
@@ -22,6 +23,7 @@ from ingest.content.words import WordList
 from ingest.events.parsing import read
 from ingest.events.service import Arrival, TakeShipmentEvents
 from ingest.metrics import IngestMetrics
+from ingest.optouts.domain import Action, Stop
 from yizhan_contracts.events import Answer, Lane, OriginKind, ShipmentAnswered
 from yizhan_runtime.errors import Retryable
 
@@ -35,6 +37,7 @@ class World:
         self.marks = FakeMarks()
         self.publisher = FakePublisher()
         self.content = FakeContent()
+        self.stops = FakeStops()
         self.restart()
 
     def restart(self) -> None:
@@ -46,6 +49,7 @@ class World:
             self.publisher,
             self.content,
             purse=rich_purse(self.inputs, self.clock),
+            stops=self.stops,
             clock=self.clock,
             random_bits=random_bits(),
             metrics=IngestMetrics(CollectorRegistry()),
@@ -147,6 +151,18 @@ async def test_what_notifies_nobody_is_answered_with_its_code(
     assert WHAT_TO_DO[code] in told.detail
     assert world.publisher.messages() == []
     assert world.inputs.stored == {}
+
+
+async def test_who_wants_no_messages_is_told_nothing_and_the_others_are(world: World) -> None:
+    out = Stop("shop", US, {Action.OPT_OUT: NOON})
+    world.stops.stopped[("shop", US)] = (out,)
+    answer = await world.take_one(event(US, US_OTHER))
+    assert [(m.answer, m.code) for m in answer.messages] == [
+        (Answer.SUPPRESSED, Code.RECIPIENT_OPTED_OUT),
+        (Answer.ACCEPTED, ""),
+    ]
+    (message,) = world.publisher.messages()
+    assert message.recipient == US_OTHER
 
 
 async def test_what_a_text_may_not_say_is_answered_for_its_recipient_alone(world: World) -> None:

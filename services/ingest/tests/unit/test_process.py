@@ -16,6 +16,7 @@ from services.ingest.tests.unit.fakes import (
     FakeInputs,
     FakeMarks,
     FakePublisher,
+    FakeStops,
     rich_purse,
 )
 from services.ingest.tests.unit.making import ACCOUNTS, catalogue, event, random_bits, raws
@@ -54,6 +55,7 @@ def parts() -> tuple[ShipmentHandler, FakePublisher, KeptAside, CollectorRegistr
         publisher,
         FakeContent(),
         purse=rich_purse(inputs, clock),
+        stops=FakeStops(),
         clock=clock,
         random_bits=random_bits(),
         metrics=IngestMetrics(registry),
@@ -107,6 +109,7 @@ async def test_old_inputs_are_dropped_and_young_ones_stay() -> None:
         FakePublisher(),
         FakeContent(),
         purse=rich_purse(inputs, clock),
+        stops=FakeStops(),
         clock=clock,
         random_bits=random_bits(),
         metrics=IngestMetrics(CollectorRegistry()),

@@ -17,6 +17,7 @@ from ingest.events import identity, ordering
 from ingest.events.parsing import ShipmentEvent
 from ingest.holds import service as holding
 from ingest.numbers import Number, check
+from ingest.optouts.domain import Stop, Who, refusal_of
 from ingest.ports import Catalogue, Input, Mark
 from ingest.quota.till import Till
 from ingest.templates.model import Template
@@ -64,6 +65,13 @@ class Case:
         if _never_notifies(self.event) is None:
             yield from (c.input_id for c in self.candidates if isinstance(c.number, Number))
 
+    def recipients(self) -> Iterator[Who]:
+        """Name the numbers that may want no messages."""
+        if _never_notifies(self.event) is None:
+            for candidate in self.candidates:
+                if isinstance(candidate.number, Number):
+                    yield self.event.account_id, candidate.number.e164
+
     def mark_ids(self, catalogue: Catalogue) -> Iterator[str]:
         """Name the marks that the event is judged by."""
         end = ordering.end_that_stops(self.event.milestone)
@@ -100,6 +108,15 @@ def open_case(read: ShipmentEvent, arrived_at: datetime) -> Case:
     return Case(read, arrived_at, digest, tuple(candidates))
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the stores knew of a batch when it was looked up."""
+
+    inputs: Mapping[str, Input]
+    marks: Mapping[str, Mark]
+    stops: Mapping[Who, tuple[Stop, ...]]
+
+
 @dataclass(slots=True)
 class Judge:
     """Judges the events of one batch, in order; what it decided it knows for the next."""
@@ -107,8 +124,7 @@ class Judge:
     catalogue: Catalogue
     now: datetime
     draw_id: DrawId
-    known: Mapping[str, Input]
-    marks: Mapping[str, Mark]
+    known: Known
     rules: ContentRules
     till: Till
     holds: Holds
@@ -129,7 +145,7 @@ class Judge:
         for candidate in case.candidates:
             if candidate.input_id and candidate.input_id in seen:
                 verdict = _refused(candidate.index, Refusal(Code.RECIPIENT_REPEATED))
-            elif candidate.input_id in self.known or candidate.input_id in self.new_inputs:
+            elif candidate.input_id in self.known.inputs or candidate.input_id in self.new_inputs:
                 verdict = _accepted(candidate, is_repeat=True)
             elif stop is not None or account is None or rule is None:
                 verdict = _refused(candidate.index, stop or Refusal(Code.NO_RULE))
@@ -167,7 +183,7 @@ class Judge:
         return ordering.is_superseded(event.milestone, event.occurred_at, mark)
 
     def _mark(self, mark_id: str) -> Mark | None:
-        return self.marks.get(mark_id) or self.new_marks.get(mark_id)
+        return self.known.marks.get(mark_id) or self.new_marks.get(mark_id)
 
     def _recipient(self, case: Case, candidate: Candidate, account: Account, rule: Rule) -> Verdict:
         number, event = candidate.number, case.event
@@ -178,13 +194,8 @@ class Judge:
         if mark is not None and mark.owner != case.digest:
             return _refused(candidate.index, Refusal(Code.ALREADY_NOTIFIED))
         draft = _draft(case, candidate.recipient, number, account, rule)
-        if no := composing.check_sender(
-            account, draft.template, draft.language, draft.sender, number.country
-        ):
-            return _refused(candidate.index, no)
-        wrong = composing.check_values(draft.template, draft.values)
-        if wrong:
-            return _refused(candidate.index, wrong[0])
+        if unfit := self._unfit(draft):
+            return _refused(candidate.index, unfit)
         message = composing.compose(draft, self.draw_id(number.e164), self.now)
         wrong = composing.check_content(self.rules, draft, message.text)
         if wrong:
@@ -193,6 +204,17 @@ class Judge:
         if mark_id and verdict.refusal is None:
             self._set_mark(mark_id, event, case.digest)
         return verdict
+
+    def _unfit(self, draft: Draft) -> Refusal | None:
+        """Find what keeps a message from being rendered for this recipient."""
+        account, template, number = draft.account, draft.template, draft.number
+        if stops := self.known.stops.get((account.id, number.e164)):
+            no = refusal_of(stops, template.category)
+            if no is not None:
+                return no
+        no = composing.check_sender(account, template, draft.language, draft.sender, number.country)
+        wrong = (no,) if no else composing.check_values(template, draft.values)
+        return wrong[0] if wrong else None
 
     def _pay(self, candidate: Candidate, message: MessageAccepted, home_region: str) -> Verdict:
         lease = self.till.charge(candidate.input_id, message, home_region)
@@ -226,6 +248,8 @@ _SUPPRESSES = frozenset(
         Code.SUPERSEDED,
         Code.ALREADY_NOTIFIED,
         Code.RECIPIENT_REPEATED,
+        Code.RECIPIENT_OPTED_OUT,
+        Code.RECIPIENT_BLACKLISTED,
     }
 )
 """Nothing is wrong with these: nobody is to be told."""

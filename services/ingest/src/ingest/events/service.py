@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ingest.events import answering
-from ingest.events.judging import Case, Judge, Verdict, open_case
+from ingest.events.judging import Case, Judge, Known, Verdict, open_case
 from ingest.events.parsing import ShipmentEvent, Unreadable
 from ingest.metrics import IngestMetrics
+from ingest.optouts.domain import Stop, Stops, Who
 from ingest.ports import Catalogue, Content, Input, Inputs, Mark, Marks, Publisher
 from ingest.quota.purse import Purse
 from ingest.quota.till import Till
@@ -63,6 +64,7 @@ class TakeShipmentEvents:
         content: Content,
         *,
         purse: Purse,
+        stops: Stops,
         holds: Holds | None = None,
         clock: Clock,
         random_bits: RandomBits,
@@ -75,6 +77,7 @@ class TakeShipmentEvents:
         self._content = content
         self._purse = purse
         self._holds = Holds() if holds is None else holds
+        self._stops = stops
         self._clock = clock
         self._random_bits = random_bits
         self._metrics = metrics
@@ -97,14 +100,14 @@ class TakeShipmentEvents:
         self._metrics.record_messages(OriginKind.SHIPMENT_EVENT, lanes)
 
     async def _judge_and_store(self, cases: Sequence[Case], now: datetime) -> _Stored:
-        known, marks = await self._look_up(cases)
+        known, marks, stops = await self._look_up(cases)
         with self._purse.open_till() as till:
-            judge, verdicts = await self._judge(cases, now, known, marks, till)
+            judge, verdicts = await self._judge(cases, now, Known(known, marks, stops), till)
             # Marks first: with a message stored and its mark not, a second event would speak again.
             theirs = await self._marks.add(list(judge.new_marks.values()))
             if theirs:
                 marks = {**marks, **await self._marks.find(theirs)}
-                judge, verdicts = await self._judge(cases, now, known, marks, till)
+                judge, verdicts = await self._judge(cases, now, Known(known, marks, stops), till)
             till.storing()
             taken = await self._inputs.add(list(judge.new_inputs.values()))
             await till.settle(taken)
@@ -116,17 +119,20 @@ class TakeShipmentEvents:
 
     async def _look_up(
         self, cases: Sequence[Case]
-    ) -> tuple[Mapping[str, Input], Mapping[str, Mark]]:
+    ) -> tuple[Mapping[str, Input], Mapping[str, Mark], Mapping[Who, tuple[Stop, ...]]]:
         input_ids = {input_id for case in cases for input_id in case.input_ids()}
         mark_ids = {mark_id for case in cases for mark_id in case.mark_ids(self._catalogue)}
-        return await asyncio.gather(self._inputs.find(input_ids), self._marks.find(mark_ids))
+        return await asyncio.gather(
+            self._inputs.find(input_ids),
+            self._marks.find(mark_ids),
+            self._stops.find({who for case in cases for who in case.recipients()}),
+        )
 
     async def _judge(
         self,
         cases: Sequence[Case],
         now: datetime,
-        known: Mapping[str, Input],
-        marks: Mapping[str, Mark],
+        known: Known,
         till: Till,
     ) -> tuple[Judge, tuple[Verdicts, ...]]:
         """Judge a batch, again where a package had first to be leased from."""
@@ -142,7 +148,6 @@ class TakeShipmentEvents:
                 now,
                 draw_id,
                 known,
-                marks,
                 self._content.current,
                 till,
                 self._holds,

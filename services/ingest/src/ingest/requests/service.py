@@ -24,6 +24,8 @@ from ingest.keys.callers import Caller
 from ingest.limits.admitting import Admission
 from ingest.metrics import IngestMetrics
 from ingest.numbers import check
+from ingest.optouts.domain import Stops
+from ingest.optouts.gate import stopped
 from ingest.ports import Content, Input, Inputs, Publisher
 from ingest.quota.purse import Purse
 from ingest.quota.till import Till
@@ -81,6 +83,7 @@ class AcceptRequests:
         content: Content,
         *,
         purse: Purse,
+        stops: Stops,
         holds: Holds | None = None,
         clock: Clock,
         random_bits: RandomBits,
@@ -93,6 +96,7 @@ class AcceptRequests:
         self._content = content
         self._purse = purse
         self._holds = Holds() if holds is None else holds
+        self._stops = stops
         self._clock = clock
         self._random_bits = random_bits
         self._metrics = metrics
@@ -156,7 +160,10 @@ class AcceptRequests:
     async def round(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
         """Store and publish what waits, all at once; give each its message or its refusal."""
         inputs = [item.input for item in pending]
-        over = await self._admission.refusals(inputs) if self._admission is not None else {}
+        over = dict(await stopped(self._stops, self._inputs, inputs))
+        if self._admission is not None:
+            wanted = [item for item in inputs if item.input_id not in over]
+            over |= await self._admission.refusals(wanted)
         within = [item for item in pending if item.input.input_id not in over]
         outcomes = iter(await self._store(within) if within else ())
         return [over.get(item.input_id) or next(outcomes) for item in inputs]
