@@ -23,7 +23,7 @@ with-python = $(foreach d,$(1),$(if $(shell find $(d) -name '*.py' -print -quit 
 NEEDS_SERVERS = integration or e2e or fault or docker
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock lint format type test unit contract integration e2e fault docker bench bench-kannel bench-smsc \
+.PHONY: help install lock lint format type test unit contract integration e2e fault docker bench bench-failover bench-kannel bench-smsc \
         demo up down status restart kill logs topics asyncapi openapi schemas check clean
 
 help: ## this list
@@ -104,6 +104,9 @@ docker: $(STAMP) ## what needs a Docker engine
 
 bench: $(STAMP) ## messages per second and where the time goes
 	$(PY) -m bench $(ARGS)
+
+bench-failover: $(STAMP) ## ARGS='queue' or 'break [FAULT ...]': three routers, a carrier broken by command
+	$(PY) -m bench.failover $(ARGS)
 
 bench-kannel: $(STAMP) ## Yizhan and Debian's Kannel in turns (needs node; installs kannel as root)
 	$(PY) -m bench.kannel $(ARGS)

@@ -5,6 +5,7 @@ import random
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from bench.failover.house import CHANNELS, House, open_house
@@ -89,6 +90,7 @@ def _of_alpha(said: Said, handed: list[Handed], at: Moments) -> dict[str, Any]:
         "ms_from_accepted_to_planned": quantiles_ms(waits),
         "planned_for_alpha_before_the_kill": len(before),
         "planned_for_alpha_after_the_kill": len(chosen) - len(before),
+        "switches_of_traffic": _switches(firsts, at.broken),
         "probes_while_broken": len(to_alpha) - len(chosen),
         "of_messages_while_broken": len(during),
         "seconds_until_diverted": round(left_s, 2),
@@ -99,6 +101,16 @@ def _of_alpha(said: Said, handed: list[Handed], at: Moments) -> dict[str, Any]:
             one.carrier == ALPHA and at.broken <= one.at < at.mended for one in handed
         ),
     }
+
+
+def _switches(firsts: list[AttemptPlanned], since: datetime) -> int:
+    """Count how often most of a second's messages went to alpha where they had not before."""
+    seconds: dict[int, list[bool]] = {}
+    for plan in firsts:
+        second = int((plan.planned_at - since).total_seconds() // 1)
+        seconds.setdefault(second, []).append(plan.channel == ALPHA)
+    most = [sum(took) * 2 > len(took) for second, took in sorted(seconds.items()) if second >= -1]
+    return sum(before is not after for before, after in pairwise(most))
 
 
 def _is_used(plans: list[AttemptPlanned]) -> bool:
@@ -119,7 +131,7 @@ def _of_routers(minds: list[Change], at: Moments) -> dict[str, Any]:
         "seconds_until_seen": opened,
         "seconds_apart": round(max(opened.values()) - min(opened.values()), 3) if opened else None,
         "seconds_until_healthy": healed,
-        "switches": {
+        "changes_of_mind": {
             router: sum(change.router == router and change.at >= at.broken for change in minds)
             for router in sorted({change.router for change in minds})
         },
