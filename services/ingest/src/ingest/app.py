@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from ingest.accounts.api import make_router as make_account_router
 from ingest.accounts.feed import Feed
 from ingest.accounts.snapshot import Snapshot
 from ingest.accounts.store import AccountStore
@@ -34,6 +35,8 @@ from ingest.optouts.api import make_router as make_opt_out_router
 from ingest.optouts.service import OptOuts
 from ingest.optouts.store import MongoStops
 from ingest.ports import Content
+from ingest.quota.api import make_router as make_quota_router
+from ingest.quota.booking import Booking
 from ingest.quota.keeper import Keeper
 from ingest.quota.leases import Terms
 from ingest.quota.mongo import MongoWallets
@@ -97,13 +100,13 @@ def build(
     service = Service(Name.INGEST, settings, clock=clock or SystemClock())
     content = WordFiles(settings.words_dir)
     service.background("word lists", lambda: content.follow(service.clock))
-    catalogue = _add_accounts(service, seed)
+    catalogue, accounts = _add_accounts(service, seed)
     reviews = _add_reviews(service, seed, catalogue, content)
     service.needs(MESSAGE_ACCEPTED)
     metrics = IngestMetrics(service.registry)
     inputs = MongoInputs(service.mongo())
     service.on_start(inputs.ensure_indexes)
-    purse = _add_quota(service, settings, seed, inputs, metrics)
+    purse, wallets = _add_quota(service, settings, seed, inputs, metrics)
     holds = _add_holds(service)
     stops = MongoStops(service.mongo())
     service.on_start(stops.ensure_indexes)
@@ -113,6 +116,8 @@ def build(
     if Role.API in roles:
         _add_api(shared, seed)
         service.http.include_router(make_hold_router(ManageHolds(holds, catalogue, service.clock)))
+        service.http.include_router(make_account_router(accounts, catalogue))
+        service.http.include_router(make_quota_router(Booking(wallets)))
         for router in make_review_routers(reviews):
             service.http.include_router(router)
     if Role.EVENTS in roles:
@@ -122,14 +127,14 @@ def build(
     return service
 
 
-def _add_accounts(service: Service, seed: FileCatalogue) -> Snapshot:
+def _add_accounts(service: Service, seed: FileCatalogue) -> tuple[Snapshot, AccountStore]:
     """Bring the file's accounts into the database, and follow what is there."""
     snapshot = Snapshot()
     store = AccountStore(service.mongo(), snapshot.put_facts, service.clock)
     service.on_start(lambda: store.seed(seed.accounts()))
     service.on_start(store.feed.load)
     service.background("accounts", store.feed.run)
-    return snapshot
+    return snapshot, store
 
 
 def _add_reviews(
@@ -150,7 +155,7 @@ def _add_quota(
     seed: FileCatalogue,
     inputs: MongoInputs,
     metrics: IngestMetrics,
-) -> Purse:
+) -> tuple[Purse, MongoWallets]:
     """Open the wallets of the file, and keep this process in quota."""
     wallets = MongoWallets(service.mongo(), service.clock)
     purse = Purse(
@@ -170,7 +175,7 @@ def _add_quota(
     service.background("leases closing", keeper.closing)
     service.background("leases recovering", keeper.recovering)
     service.on_stop(keeper.close_all)
-    return purse
+    return purse, wallets
 
 
 def _add_holds(service: Service) -> HoldStore:

@@ -22,6 +22,7 @@ class Code(StrEnum):
     # The account and its templates
     ACCOUNT_UNKNOWN = "account-unknown"
     ACCOUNT_NOT_VERIFIED = "account-not-verified"
+    ACCOUNT_EXISTS = "account-exists"
     TEMPLATE_UNKNOWN = "template-unknown"
     TEMPLATE_NOT_APPROVED = "template-not-approved"
     VARIABLE_MISSING = "variable-missing"
@@ -51,6 +52,7 @@ class Code(StrEnum):
     PACKAGE_EMPTY = "package-empty"
     PACKAGE_NOT_FOR_MARKETING = "package-not-for-marketing"
     BALANCE_EMPTY = "balance-empty"
+    BOOKED_OTHERWISE = "booked-otherwise"
     # Holds
     HELD = "held"
     HOLD_NOT_FOUND = "hold-not-found"
@@ -137,6 +139,8 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.PACKAGE_EMPTY: "Buy a package of this kind: others are not taken in its place.",
     Code.PACKAGE_NOT_FOR_MARKETING: "Buy a marketing package: notifications' carry no marketing.",
     Code.BALANCE_EMPTY: "Top the balance up: it must be above zero, whatever the packages hold.",
+    Code.BOOKED_OTHERWISE: "This name is booked with another amount: choose another name.",
+    Code.ACCOUNT_EXISTS: "There is an account of this id: change it, or choose another id.",
     Code.HELD: "It is stopped, and what is sent would be cancelled: wait until it is resumed.",
     Code.HOLD_NOT_FOUND: "This is not held: see GET /v1/holds.",
     Code.HOLD_OF_OPERATORS: "An operator set this hold: ask the operators.",

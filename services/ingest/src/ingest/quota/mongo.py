@@ -87,7 +87,7 @@ class MongoWallets:
     async def buy(
         self, account_id: str, kind: PackageKind, units: int, purchase_id: str, by: str
     ) -> Wallet | None:
-        """Add to a package; None if this purchase is in it already, or there is no wallet."""
+        """Add to a package; None if this purchase is in it already."""
         package = f"packages.{kind}"
         entry = _entry(purchase_id, by, self._clock.now(), units=units)
         query = {"_id": account_id, f"{package}.purchases._id": {"$ne": purchase_id}}
@@ -97,8 +97,12 @@ class MongoWallets:
         }
         return await self._write(query, update)
 
+    async def purchased(self, account_id: str, kind: PackageKind, purchase_id: str) -> int:
+        """Say how much a purchase was, 0 for none."""
+        return await self._amount(account_id, ("packages", kind, "purchases"), purchase_id, "units")
+
     async def book(self, account_id: str, amount_e4: int, entry_id: str, by: str) -> Wallet | None:
-        """Add to the balance, or take from it; None as for ``buy``."""
+        """Add to the balance, or take from it; None if this entry is booked already."""
         entry = _entry(entry_id, by, self._clock.now(), amount_e4=amount_e4)
         query = {"_id": account_id, "entries._id": {"$ne": entry_id}}
         update = {
@@ -106,6 +110,16 @@ class MongoWallets:
             "$push": {"entries": {"$each": [entry], "$slice": -_KEPT}},
         }
         return await self._write(query, update)
+
+    async def booked(self, account_id: str, entry_id: str) -> int:
+        """Say how much an entry was, 0 for none."""
+        return await self._amount(account_id, ("entries",), entry_id, "amount_e4")
+
+    async def _amount(self, account_id: str, path: Sequence[str], entry_id: str, field: str) -> int:
+        found: Any = await self._mongo.find_by_ids(WALLETS, [account_id])
+        for step in (account_id, *path):
+            found = found.get(step, {})
+        return next((int(one[field]) for one in found or () if one["_id"] == entry_id), 0)
 
     async def _write(self, query: Mapping[str, Any], update: Mapping[str, Any]) -> Wallet | None:
         full = {

@@ -132,8 +132,8 @@ def _package_of(account_id: str, kind: PackageKind, document: Mapping[str, Any])
         for one in document.get("leases", ())
     )
     return Package(
-        document["bought"],
-        document["left"],
+        document.get("bought", 0),
+        document.get("left", 0),
         document.get("spent", 0),
         document.get("returned", 0),
         leases,
