@@ -35,6 +35,8 @@ from ingest.optouts.api import make_router as make_opt_out_router
 from ingest.optouts.service import OptOuts
 from ingest.optouts.store import MongoStops
 from ingest.ports import Content
+from ingest.previewing.api import make_router as make_preview_router
+from ingest.previewing.service import Previews
 from ingest.quota.api import make_router as make_quota_router
 from ingest.quota.booking import Booking
 from ingest.quota.keeper import Keeper
@@ -221,6 +223,7 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
     api.mount(service.http)
     opt_outs = OptOuts(shared.stops, shared.catalogue, service.clock)
     service.http.include_router(make_opt_out_router(opt_outs))
+    service.http.include_router(make_preview_router(Previews(shared.content, shared.stops)))
     service.background("many recipients", many.collector.run)
     service.background("requests", requests.collector.run)
     service.background("done notes", requests.notes.run)

@@ -20,6 +20,7 @@ from yizhan_contracts.events import Lane, Milestone, Policy
 
 MAX_VALIDITY_S = 72 * 3600
 
+NumberPrefix = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{3,14}$")]
 Sender = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 ValidityS = Annotated[int, Field(ge=30, le=MAX_VALIDITY_S)]
 
@@ -90,6 +91,8 @@ class AccountFacts(Entry):
     sender: Sender
     validity_s: ValidityS = 86_400
     policy: Policy = Policy()
+    test_numbers: tuple[NumberPrefix, ...] = ()
+    """Numbers, or how they begin: what goes to them is a test, whatever the key."""
     limits: AccountLimits = AccountLimits()
     rules: dict[Milestone, Rule] = Field(default_factory=dict)
 
@@ -109,6 +112,10 @@ class AccountFacts(Entry):
         if isinstance(rules, dict) and (strange := set(rules) - set(_MILESTONES)):
             raise ValueError(f"{sorted(map(str, strange))}: write one of {', '.join(_MILESTONES)}")
         return rules
+
+    def is_test_number(self, e164: str) -> bool:
+        """Tell whether messages to a number are tests: no carrier sees them."""
+        return e164.startswith(self.test_numbers) if self.test_numbers else False
 
     @property
     def is_verified(self) -> bool:

@@ -25,6 +25,7 @@ class Code(StrEnum):
     ACCOUNT_EXISTS = "account-exists"
     TEMPLATE_UNKNOWN = "template-unknown"
     TEMPLATE_NOT_APPROVED = "template-not-approved"
+    TEXT_MATCHES_NONE = "text-matches-no-template"
     VARIABLE_MISSING = "variable-missing"
     VARIABLE_UNKNOWN = "variable-unknown"
     VARIABLE_TOO_LONG = "variable-too-long"
@@ -115,6 +116,7 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.ACCOUNT_NOT_VERIFIED: "Only a verified account may send: ask for its verification.",
     Code.TEMPLATE_UNKNOWN: "The account has no such template or version: correct or register it.",
     Code.TEMPLATE_NOT_APPROVED: "Only an approved template may be sent: wait for its review.",
+    Code.TEXT_MATCHES_NONE: "Write it as one of the approved templates says, to the letter.",
     Code.VARIABLE_MISSING: "Give a value for every variable of the template.",
     Code.VARIABLE_UNKNOWN: "The template has no such variable: leave it out or correct its name.",
     Code.VARIABLE_TOO_LONG: "Shorten the value: nothing is cut off for you.",

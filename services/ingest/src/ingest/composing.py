@@ -9,6 +9,7 @@ from ingest.catalogue import Account
 from ingest.codes import Code, Refusal
 from ingest.content.checking import ContentRules, Rendered
 from ingest.numbers import Number
+from ingest.templates import trial
 from ingest.templates.model import Template
 from yizhan_contracts.events import Lane, MessageAccepted, Origin, TemplateUse, VoicePolicy
 from yizhan_telecom.charging import charging_num
@@ -35,7 +36,7 @@ class Draft:
 def usable(account: Account, template: Template | None) -> Refusal | None:
     """Say why this account may not send this template now, if so."""
     if not account.is_verified:
-        return Refusal(Code.ACCOUNT_NOT_VERIFIED, detail=f"The account is {account.state}.")
+        return not_verified(account)
     if template is None:
         return Refusal(Code.TEMPLATE_UNKNOWN, "template")
     if not template.is_approved:
@@ -44,9 +45,15 @@ def usable(account: Account, template: Template | None) -> Refusal | None:
     return None
 
 
+def not_verified(account: Account) -> Refusal:
+    """Say that only a verified account sends."""
+    return Refusal(Code.ACCOUNT_NOT_VERIFIED, detail=f"The account is {account.state}.")
+
+
 def choose_language(account: Account, template: Template, wanted: str | None) -> str:
     """Choose among the template's languages; gives its lower-case tag."""
-    return rendering.choose_language(template.texts, wanted, account.locale)
+    default = trial.LOCALE if template is trial.TEMPLATE else account.locale
+    return rendering.choose_language(template.texts, wanted, default)
 
 
 def check_values(template: Template, values: Mapping[str, str]) -> tuple[Refusal, ...]:

@@ -61,6 +61,7 @@ accounts:
     packages: {{ domestic: 1000000, international: 1000000 }}
     balance: 100.00
     validity_s: 3600
+    test_numbers: ['+1201555014']
     policy: {{ voice: on-failure, receipt_timeout_s: 6 }}
     keys:
       - {{ key: send-and-read, secret_sha256: {SECRET_SHA256} }}

@@ -275,6 +275,53 @@ async def test_who_wants_no_messages_gets_none_but_repeats_are_told_their_first_
     assert len(world.publisher.messages()) == 2
 
 
+EXAM = "【XX考试中心】考生张三,您的准考证号2026001的数学成绩为99分。"
+
+
+async def test_a_text_that_is_an_approved_template_is_sent_as_it(world: World) -> None:
+    assert (await world.post({"to": US, "text": EXAM})).status == 202
+    (message,) = world.publisher.messages()
+    assert message.text == EXAM
+    assert message.template is not None
+    assert (message.template.template_id, message.template.version) == ("score", 2)
+    assert message.template.variables == VALUES
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"text": EXAM + "退订回T"}, Code.TEXT_MATCHES_NONE, "text"),
+        ({"text": "你好"}, Code.TEXT_MATCHES_NONE, "text"),  # of a template that is pending
+        ({"text": EXAM, "template": "score"}, Code.FIELD_INVALID, ""),
+        ({"text": EXAM, "variables": VALUES}, Code.FIELD_INVALID, ""),
+        ({"text": ""}, Code.FIELD_INVALID, "text"),
+        ({"text": "x" * 2001}, Code.FIELD_INVALID, "text"),
+        ({}, Code.FIELD_INVALID, ""),
+    ],
+)
+async def test_a_text_that_is_no_approved_template_is_refused(
+    world: World, body: dict[str, Any], code: Code, field: str
+) -> None:
+    check_problem(await world.post({"to": US} | body), 422, code, field)
+    assert world.publisher.published == []
+
+
+async def test_a_test_number_is_a_test_whatever_the_key(world: World) -> None:
+    for number in ("+12015550145", US):
+        assert (await world.post({**BODY, "to": number})).status == 202
+    assert [message.test for message in world.publisher.messages()] == [True, False]
+
+
+async def test_the_test_template_is_there_for_test_keys_alone(world: World) -> None:
+    body = {"to": US, "template": "yizhan-test", "variables": {"code": "123456"}}
+    check_problem(await world.post(body), 422, Code.TEMPLATE_UNKNOWN, "template")
+    reply = await world.post({**body, "language": "zh-CN"}, auth=f"Bearer test-key.{SECRET}")
+    assert reply.status == 202
+    (message,) = world.publisher.messages()
+    assert message.test
+    assert message.text == "【驿站测试】您的验证码是123456。"
+
+
 @pytest.mark.parametrize(
     ("name", "code", "offset"),
     [

@@ -332,7 +332,7 @@ async def test_a_query_sends_with_key_and_secret_or_a_header(world: World) -> No
         ("to=%2B12015550123&template=score&lane=fast", 422, "lane"),
         ("to=%2B12015550123&template=score&zzz=1", 422, "zzz"),
         ("to=%2B12015550123&template=sc%00re", 422, "template"),
-        ("", 422, "template"),
+        ("", 422, "to"),
     ],
 )
 async def test_a_query_that_is_wrong_is_refused(

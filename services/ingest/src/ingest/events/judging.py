@@ -298,6 +298,7 @@ def _draft(
         validity_s=rule.validity_s,
         reference=event.attributes.get("reference", event.shipment_id)[:200],
         origin=_origin(case),
+        test=account.is_test_number(number.e164),
     )
 
 

@@ -151,6 +151,7 @@ def _single(many: SendMany, written: object) -> SendRequest:
     return SendRequest.model_construct(
         to=recipient.to,
         template=many.template,
+        text=None,
         version=many.version,
         language=recipient.language or many.language,
         variables=many.variables | recipient.variables,

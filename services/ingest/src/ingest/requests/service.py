@@ -23,7 +23,7 @@ from ingest.holds import service as holding
 from ingest.keys.callers import Caller
 from ingest.limits.admitting import Admission
 from ingest.metrics import IngestMetrics
-from ingest.numbers import check
+from ingest.numbers import Number, check
 from ingest.optouts.domain import Stops
 from ingest.optouts.gate import stopped
 from ingest.ports import Content, Input, Inputs, Publisher
@@ -32,6 +32,8 @@ from ingest.quota.till import Till
 from ingest.requests.collector import Collector, Full
 from ingest.requests.notes import DoneNotes
 from ingest.requests.wire import SendRequest
+from ingest.templates import trial
+from ingest.templates.matching import Match
 from ingest.templates.model import Template
 from yizhan_contracts import ids
 from yizhan_contracts.events import MessageAccepted, Origin, OriginKind
@@ -276,7 +278,9 @@ def body_hash(request: BaseModel) -> str:
 def make_draft(caller: Caller, request: SendRequest, now: datetime) -> Draft:
     """Check a request against the account. Raises RequestRefused with everything that is wrong."""
     account = caller.account
-    template = account.template(request.template, request.version)
+    if request.text is not None:
+        return _raw_draft(caller, request, request.text, now)
+    template = _template(caller, request)
     unusable = composing.usable(account, template)
     if unusable is not None and unusable.code is Code.ACCOUNT_NOT_VERIFIED:
         raise RequestRefused(403, [unusable])
@@ -290,21 +294,50 @@ def make_draft(caller: Caller, request: SendRequest, now: datetime) -> Draft:
     if wrong or template is None or isinstance(number, Refusal):
         raise RequestRefused(422, wrong)
     language = composing.choose_language(account, template, request.language)
-    sender = request.sender or account.sender
-    if no := composing.check_sender(account, template, language, sender, number.country):
+    said = Match(template, language, request.variables)
+    return _draft(caller, request, said, number, now)
+
+
+def _template(caller: Caller, request: SendRequest) -> Template | None:
+    """Find the template; the one for trying things out is there for test keys only."""
+    if caller.test and request.template == trial.TEMPLATE.id:
+        return trial.TEMPLATE
+    return caller.account.template(request.template or "", request.version)
+
+
+def _raw_draft(caller: Caller, request: SendRequest, text: str, now: datetime) -> Draft:
+    """Find what an approved template would have to be filled with to make the text."""
+    account, number = caller.account, check(request.to)
+    if not account.is_verified:
+        raise RequestRefused(403, [composing.not_verified(account)])
+    said = account.matcher.match(text)
+    wrong = [] if said else [Refusal(Code.TEXT_MATCHES_NONE, "text")]
+    if isinstance(number, Refusal):
+        wrong.append(replace(number, field="to"))
+    if said is None or isinstance(number, Refusal):
+        raise RequestRefused(422, wrong)
+    return _draft(caller, request, said, number, now)
+
+
+def _draft(
+    caller: Caller, request: SendRequest, said: Match, number: Number, now: datetime
+) -> Draft:
+    account, sender = caller.account, request.sender or caller.account.sender
+    no = composing.check_sender(account, said.template, said.language, sender, number.country)
+    if no is not None and said.template is not trial.TEMPLATE:
         raise RequestRefused(422, [no])
     return Draft(
         account=account,
-        template=template,
-        language=language,
-        values=request.variables,
+        template=said.template,
+        language=said.language,
+        values=said.values,
         number=number,
         lane=request.lane,
         sender=sender,
         validity_s=request.validity_s or account.validity_s,
         reference=request.reference,
         origin=Origin(kind=OriginKind.API, arrived_at=now),
-        test=caller.test,
+        test=caller.test or account.is_test_number(number.e164),
     )
 
 

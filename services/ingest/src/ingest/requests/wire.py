@@ -1,11 +1,18 @@
 """What crosses the HTTP edge, as it is written there."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from ingest.catalogue import Sender, ValidityS
-from ingest.templates.model import VariableName
+from ingest.templates.model import MAX_TEXT, VariableName
 from yizhan_contracts.events import Lane
 
 MAX_VALUE_WRITTEN = 2000
@@ -21,12 +28,15 @@ Variables = dict[VariableName, Annotated[str, StringConstraints(max_length=MAX_V
 Reference = Annotated[str, StringConstraints(max_length=200, pattern=Plain)]
 
 
+TemplateName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=Plain)]
+RawText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+
+
 class _Shared(BaseModel):
     """What a request says of all its messages."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    template: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=Plain)]
     version: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Default: the newest approved version."""
     language: Language | None = None
@@ -44,6 +54,7 @@ class SendRequest(_Shared):
     model_config = ConfigDict(
         json_schema_extra={
             "xml": {"name": "message"},
+            "oneOf": [{"required": ["template"]}, {"required": ["text"]}],
             "examples": [
                 {
                     "to": "+1 201 555 0123",
@@ -63,8 +74,20 @@ class SendRequest(_Shared):
 
     to: To
     """International form: + or 00, country code, number."""
+    template: TemplateName | None = None
+    text: RawText | None = None
+    """Instead of template, version, language and variables: a text that is an approved template,
+    filled in, to the letter."""
     reference: Reference = ""
     """Your own name for the message; it comes back with everything said of it."""
+
+    @model_validator(mode="after")
+    def _says_what(self) -> Self:
+        if (self.template is None) == (self.text is None):
+            raise ValueError("write template, or text: one of them")
+        if self.text is not None and (self.variables or self.version or self.language):
+            raise ValueError("text: it has version, language and variables in it: leave them out")
+        return self
 
 
 MAX_RECIPIENTS = 1000
@@ -87,6 +110,7 @@ class SendMany(_Shared):
 
     model_config = ConfigDict(json_schema_extra={"xml": {"name": "messages"}})
 
+    template: TemplateName
     recipients: Annotated[list[Any], Field(min_length=1, max_length=MAX_RECIPIENTS)]
 
 
