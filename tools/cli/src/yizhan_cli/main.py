@@ -15,6 +15,7 @@ from yizhan_cli.commands import (
     simulate,
     topics,
     trace,
+    what_if,
 )
 
 app = typer.Typer(
@@ -51,3 +52,4 @@ app.command("send")(send.send)
 app.command("simulate", context_settings=simulate.CONTEXT)(simulate.simulate)
 app.add_typer(topics.app, name="topics")
 app.command("trace")(trace.trace)
+app.command("what-if")(what_if.what_if)

@@ -16,10 +16,10 @@ class Loads:
     def __init__(self) -> None:
         self._levels: dict[str, tuple[float, float]] = {}
 
-    def planned(self, entry: Entry, now: float) -> None:
-        """Note a message planned on a channel."""
+    def planned(self, entry: Entry, now: float, count: float = 1.0) -> None:
+        """Note a message planned on a channel, or as much of one as is expected to get there."""
         level, at = self._levels.get(entry.channel, _NOTHING)
-        self._levels[entry.channel] = (max(level - (now - at) * entry.tps, 0.0) + 1.0, now)
+        self._levels[entry.channel] = (max(level - (now - at) * entry.tps, 0.0) + count, now)
 
     def wait_s(self, entry: Entry, backlog: int, now: float) -> float:
         """Give how long a message planned now would wait for its turn, in seconds."""

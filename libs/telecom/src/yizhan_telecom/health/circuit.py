@@ -301,7 +301,8 @@ class Circuit:
         score = self._trial_good * rules.trial.good - self._trial_bad * rules.trial.bad
         if score <= -rules.trial_lost_at or self._trial_silence >= rules.silence_trial_at:
             return self.open(now, self.kind)
-        needed = min(rules.trial_good * 2**self._relapses, rules.trial_good_most)
+        least = rules.trial_good_receipts if self.kind in BY_RECEIPTS else rules.trial_good
+        needed = min(least * 2**self._relapses, rules.trial_good_most)
         if score < needed * rules.trial.good or now - self.since < rules.trial_s:
             return None
         self._closed_at, self.valid_from = now, self.since

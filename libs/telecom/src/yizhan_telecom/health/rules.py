@@ -93,6 +93,8 @@ class HealthRules:
     """A trial is a sequential test (Wald 1945): a bad outcome takes five good ones to make up."""
     trial_good: int = 6
     """Good outcomes, none bad, that close an open channel: doubled with each relapse."""
+    trial_good_receipts: int = 10
+    """The same where receipts are tried out: a brown-out delivers six in a row too often."""
     trial_good_most: int = 40
     trial_s: float = 1.0
     trial_lost_at: float = 3.5
