@@ -13,6 +13,7 @@ from ingest.templates import trial
 from ingest.templates.model import Template
 from yizhan_contracts.events import Lane, MessageAccepted, Origin, TemplateUse, VoicePolicy
 from yizhan_telecom.charging import charging_num
+from yizhan_telecom.networks import network_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def compose(draft: Draft, message_id: str, now: datetime) -> MessageAccepted:
         lane=draft.lane,
         recipient=draft.number.e164,
         country=draft.number.country,
+        network=network_of(draft.number.e164),
         sender=draft.sender,
         text=text,
         charging_num=charging_num(text),

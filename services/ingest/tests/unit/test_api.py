@@ -306,6 +306,12 @@ async def test_a_text_that_is_no_approved_template_is_refused(
     assert world.publisher.published == []
 
 
+async def test_a_chinese_numbers_network_is_named_by_its_range(world: World) -> None:
+    for number in ("+8619912345678", US):
+        await world.post({**BODY, "to": number})
+    assert [message.network for message in world.publisher.messages()] == ["46003", ""]
+
+
 async def test_a_test_number_is_a_test_whatever_the_key(world: World) -> None:
     for number in ("+12015550145", US):
         assert (await world.post({**BODY, "to": number})).status == 202
