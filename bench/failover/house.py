@@ -18,6 +18,9 @@ CHANNELS = ("alpha", "beta", "gamma")
 CONFIG = Path("deploy/config")
 OWN = Path(__file__).parent / "channels.yaml"
 WORK = Path(".local/failover")
+BRIEF = "delivered"
+"""The milestone whose messages are valid for a short time only."""
+BRIEF_VALIDITY_S = 20
 
 
 @dataclass
@@ -83,6 +86,11 @@ def _configuration(alpha_tps: int) -> Path:
     source.mkdir(parents=True)
     for file in CONFIG.glob("*.yaml"):
         shutil.copy(file, source)
+    accounts = source / "accounts.yaml"
+    rule = "delivered: { template: delivered, validity_s: "
+    accounts.write_text(
+        accounts.read_text().replace(f"{rule}3600 }}", f"{rule}{BRIEF_VALIDITY_S} }}")
+    )
     text = OWN.read_text().replace("tps: 500", f"tps: {alpha_tps}", 1)
     (source / "channels.yaml").write_text(text)
     return source

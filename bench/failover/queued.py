@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.failover.broken import doubles
-from bench.failover.house import CHANNELS, House, open_house
+from bench.failover.house import BRIEF, BRIEF_VALIDITY_S, CHANNELS, House, open_house
 from bench.failover.seen import Handed, Said, hand_overs, quantiles_ms, read_all
 from bench.load import SettledCounter, publish_events, shipment_events
 from yizhan_contracts.events import AttemptOutcome, Lane
@@ -32,6 +32,9 @@ async def run(count: int, within_s: float) -> dict[str, Any]:
                 await house.operate(channel, "drain")
             events = shipment_events(count, secrets.token_hex(3), random.Random(11))
             await publish_events(*house.kafka, events, 0)
+            brief = shipment_events(count // 20, secrets.token_hex(3), random.Random(13), BRIEF)
+            await publish_events(*house.kafka, brief, 0)
+            count += len(brief)
             await _until_planned(house, count, within_s)
             for channel in OTHERS:
                 await house.operate(channel, "enable")
@@ -45,6 +48,7 @@ async def run(count: int, within_s: float) -> dict[str, Any]:
         said, handed = await read_all(house), await hand_overs(house)
     return {
         "messages": count + _URGENT,
+        f"valid_for_{BRIEF_VALIDITY_S}_s_only": len(brief),
         "taken_by_alpha_before_it_died": before,
         "settled": done,
         "statuses": said.statuses(),
