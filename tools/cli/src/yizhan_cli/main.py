@@ -10,9 +10,11 @@ from yizhan_cli.commands import (
     dlq,
     documents,
     explain,
+    optout,
     profile,
     send,
     simulate,
+    template,
     topics,
     trace,
     what_if,
@@ -46,10 +48,12 @@ app.command("asyncapi")(documents.asyncapi)
 app.add_typer(channels.app, name="channels")
 app.add_typer(dlq.app, name="dlq")
 app.command("explain")(explain.explain)
+app.add_typer(optout.app, name="optout")
 app.add_typer(profile.app, name="profile")
 app.command("schemas")(documents.schemas)
 app.command("send")(send.send)
 app.command("simulate", context_settings=simulate.CONTEXT)(simulate.simulate)
+app.add_typer(template.app, name="template")
 app.add_typer(topics.app, name="topics")
 app.command("trace")(trace.trace)
 app.command("what-if")(what_if.what_if)
