@@ -229,13 +229,21 @@ def test_mistakes_do_not_show_what_may_be_secret() -> None:
 @pytest.mark.parametrize("file", ["channels.yaml", "bench/channels.yaml"])
 def test_the_tables_that_come_with_the_house_are_good(file: str) -> None:
     text = (CONFIG / file).read_bytes()
-    table = parse_table(text, {"SIMULATORS_URL": "http://127.0.0.1:9"}, NOW)
+    table = parse_table(
+        text,
+        {"SIMULATORS_URL": "http://127.0.0.1:9", "SIMULATORS_SMPP_URL": "smpp://127.0.0.1:9"},
+        NOW,
+    )
     assert len(table.channels) >= 3
 
 
 def test_every_country_of_the_demo_has_at_least_two_channels() -> None:
     text = (CONFIG / "channels.yaml").read_bytes()
-    table = parse_table(text, {"SIMULATORS_URL": "http://127.0.0.1:9"}, NOW)
+    table = parse_table(
+        text,
+        {"SIMULATORS_URL": "http://127.0.0.1:9", "SIMULATORS_SMPP_URL": "smpp://127.0.0.1:9"},
+        NOW,
+    )
     countries = {country for c in table.channels for country in c.countries} - {"*"}
     real = [channel for channel in table.channels if not channel.test]
     assert len(countries) >= 30
