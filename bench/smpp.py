@@ -173,6 +173,9 @@ class Receipts:
     def refused(self, _channel: str, why: str) -> None:
         raise AssertionError(why)
 
+    def fail(self, error: BaseException) -> None:
+        raise error
+
 
 async def measure_peer(what: str, peer: Peer, smpp: dict[str, Any], total: int) -> None:
     options = SmppOptions.model_validate({"system_id": "bench", **smpp})

@@ -37,6 +37,11 @@ class OtherEnds(Parties):
         """Change how a carrier behaves."""
         await self.behave("carriers", name, behaviour)
 
+    async def cut(self, carrier: str) -> None:
+        """Break off every bind of a carrier."""
+        async with self._session.post(f"{self._url}/control/carriers/{carrier}/cut") as answer:
+            answer.raise_for_status()
+
     async def calm(self) -> None:
         """Let everybody behave well again."""
         for kind, name in self._touched:

@@ -45,7 +45,9 @@ class Sink:
         self.receipts: list[CarrierReceipt] = []
         self.replies: list[CarrierReply] = []
         self.refusals: list[str] = []
+        self.failures: list[BaseException] = []
         self.is_away = False
+        self.is_broken = False
 
     async def take_all(
         self,
@@ -53,6 +55,8 @@ class Sink:
         receipts: Iterable[CarrierReceipt],
         replies: Iterable[CarrierReply],
     ) -> None:
+        if self.is_broken:
+            raise ZeroDivisionError
         if self.is_away:
             raise Retryable("kafka is away")
         self.receipts += receipts
@@ -60,6 +64,9 @@ class Sink:
 
     def refused(self, _channel: str, why: str) -> None:
         self.refusals.append(why)
+
+    def fail(self, error: BaseException) -> None:
+        self.failures.append(error)
 
 
 class Bed:
@@ -417,6 +424,15 @@ async def test_what_cannot_be_worded_costs_the_others_nothing(centre: Smsc) -> N
         assert isinstance(answers[too_long], Refused)
         (answer,) = (await it.submit("ho", sender="驿站")).values()
         assert isinstance(answer, Refused)
+
+
+async def test_a_fault_that_nobody_foresaw_ends_the_process_not_the_receipts(centre: Smsc) -> None:
+    done: list[Any] = []
+    async with bed(centre) as it:
+        it.sink.is_broken = True
+        centre.deliver(receipt("1"), done.append)
+        await until(lambda: it.sink.failures)
+        assert done == [], "what is not acknowledged comes again"
 
 
 async def test_closing_unbinds(centre: Smsc) -> None:

@@ -42,7 +42,7 @@ class Taking:
         self._remembered = remembered
         self._clock = clock
         self._metrics = metrics
-        self._fail = fail
+        self.fail = fail
 
     async def take(
         self, channel: ChannelConfigured, items: Iterable[Any]
@@ -90,7 +90,7 @@ class Taking:
         try:
             await self._publishing.add(events)
         except Fatal as error:
-            self._fail(error)
+            self.fail(error)
             raise Retryable("the producer is broken") from error
         for event in events:
             if isinstance(event, ReceiptReceived):

@@ -73,6 +73,7 @@ class SmppCarrier(Handler):
         metrics: SmppMetrics,
     ) -> None:
         self._config = config
+        self._receiving = receiving
         self._metrics = metrics
         self._ids = Ids(options.message_ids)
         self._writer = Writer(options)
@@ -104,6 +105,8 @@ class SmppCarrier(Handler):
         bound_changed(is_bound=False)
         self._tasks = [asyncio.create_task(link.run()) for link in self._links]
         self._tasks.append(asyncio.create_task(self._incoming.run()))
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
 
     async def submit(
         self, batch: Sequence[Submission], may_write: MayWrite, answered: Answered
@@ -181,6 +184,13 @@ class SmppCarrier(Handler):
             self._fail_waiting()
             if self._bound_changed is not None:
                 self._bound_changed(is_bound=False)
+        else:
+            self._pump()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """End the process rather than go on without a bind, or without receipts."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._receiving.fail(error)
 
     # --- on the way --------------------------------------------------------------------------
 

@@ -84,6 +84,9 @@ class Receiving(Protocol):
 
     def refused(self, channel: str, why: str) -> None: ...
 
+    def fail(self, error: BaseException) -> None:
+        """End the process: something is wrong that nobody foresaw."""
+
 
 class _Waiting(NamedTuple):
     session: Session
