@@ -31,7 +31,12 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     placeholders = load_account(tmp_path / "secrets.json").placeholders()
     placeholders |= {"SIMULATORS_URL": somewhere, "SIMULATORS_SMPP_URL": "smpp://127.0.0.1:2"}
     text = render(CONFIG, tmp_path, placeholders)
-    values = {"config": str(tmp_path), "url": somewhere, "receipts_url": somewhere}
+    values = {
+        "config": str(tmp_path),
+        "url": somewhere,
+        "receipts_url": somewhere,
+        "ingest_url": somewhere,
+    }
     for service in PROGRAMS.services:
         for name, value in service.settings.items():
             monkeypatch.setenv(name, Template(value).safe_substitute(values))

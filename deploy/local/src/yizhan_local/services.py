@@ -60,7 +60,10 @@ PROGRAMS = Programs(
         Service(
             "receipts",
             "receipts",
-            {"YIZHAN_RECEIPTS_ENDPOINTS_FILE": "${config}/endpoints.yaml"},
+            {
+                "YIZHAN_RECEIPTS_ENDPOINTS_FILE": "${config}/endpoints.yaml",
+                "YIZHAN_TOKENS_URL": "${ingest_url}",
+            },
             secrets=(REFERENCES, INTERNAL_TOKEN),
         ),
         Service(

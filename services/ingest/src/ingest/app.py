@@ -26,6 +26,8 @@ from ingest.keys.callers import Authenticator
 from ingest.keys.domain import KeyTable
 from ingest.keys.seeds import seeded
 from ingest.keys.service import ManageKeys, apply_seeds
+from ingest.keys.token_api import make_token_router
+from ingest.keys.tokens import TokenIssuer
 from ingest.keys.vault import Vault
 from ingest.limits.admitting import Admission
 from ingest.limits.allowance import Allowance
@@ -212,8 +214,12 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
         admission=_add_limits(shared),
     )
     keys = _add_keys(service, settings, seed)
+    issuer = TokenIssuer(settings.vault_materials, service.clock)
+    service.http.include_router(make_token_router(issuer))
     operator = settings.internal_token.get_secret_value()
-    authenticator = Authenticator(keys, shared.catalogue, service.clock, operator)
+    authenticator = Authenticator(
+        keys, shared.catalogue, service.clock, operator, issuer.public_keys
+    )
     answers = MongoAnswers(service.mongo())
     service.on_start(answers.ensure_indexes)
     many = AcceptMany(requests, answers, service.clock, timeout_s=limits.request_timeout_s)

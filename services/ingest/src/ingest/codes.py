@@ -76,6 +76,7 @@ class Code(StrEnum):
     TIMESTAMP_EXPIRED = "timestamp-expired"
     SCOPE_MISSING = "scope-missing"
     OPERATOR_ONLY = "operator-only"
+    KEY_NEEDED = "key-needed"
     TEST_KEY = "test-key"
     KEY_NOT_FOUND = "key-not-found"
     KEYS_EXHAUSTED = "keys-exhausted"
@@ -162,6 +163,7 @@ WHAT_TO_DO: dict[Code, str] = {
     Code.TIMESTAMP_EXPIRED: "Set the clock; sign each request anew, with the present time.",
     Code.SCOPE_MISSING: "Use a key that has the scope that this route needs.",
     Code.OPERATOR_ONLY: "This is for the operators of the service: ask them.",
+    Code.KEY_NEEDED: "A token cannot do this: use a key.",
     Code.TEST_KEY: "A test key makes test keys only: use a live one.",
     Code.KEY_NOT_FOUND: "This account has no such live key: see GET /v1/keys.",
     Code.KEYS_EXHAUSTED: "Revoke a key that is not used any more.",

@@ -1,15 +1,14 @@
 """The HTTP edge: a message's state for services, its story for people, and the balance."""
 
-import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query
+from fastapi import APIRouter, Depends, HTTPException, Path, Query
 from fastapi.responses import JSONResponse
-from pydantic import SecretStr
 
+from receipts.access import Access
 from receipts.ledger.conservation import Conservation
 from receipts.ledger.documents import Document
 from receipts.ledger.ports import LedgerReader
@@ -18,6 +17,7 @@ from receipts.ledger.timeline import masked, timeline
 from yizhan_contracts.events import Status
 from yizhan_contracts.ids import MESSAGE_ID_PATTERN
 from yizhan_runtime import Retryable
+from yizhan_runtime.tokens import Holder
 
 MessageId = Annotated[str, Path(pattern=MESSAGE_ID_PATTERN)]
 T = TypeVar("T")
@@ -25,12 +25,13 @@ _MOST: Final = 50
 
 
 def make_router(
-    reader: LedgerReader, ledger: Ledger, conservation: Conservation, token: SecretStr
+    reader: LedgerReader, ledger: Ledger, conservation: Conservation, access: Access
 ) -> APIRouter:
-    """Make the routes. Each needs ``Authorization: Bearer <internal token>``."""
-    router = APIRouter(dependencies=[Depends(bearer(token))])
+    """Make the routes: two for accounts with a token of ingest's, all for operators."""
+    router = APIRouter()
+    everything = [Depends(access.operator)]
 
-    @router.get("/internal/v1/messages/{message_id}/state")
+    @router.get("/internal/v1/messages/{message_id}/state", dependencies=everything)
     async def state(message_id: MessageId) -> dict[str, Any]:
         """Say whether a message is still open: asked between a call's claim and the dial."""
         known = (await or_unavailable(ledger.look([message_id])))[message_id]
@@ -43,10 +44,12 @@ def make_router(
         return {"open": True, "status": None}
 
     @router.get("/v1/messages/{message_id}")
-    async def story(message_id: MessageId) -> dict[str, Any]:
-        """Tell all that is known of one message."""
+    async def story(
+        message_id: MessageId, holder: Annotated[Holder, Depends(access.reader)]
+    ) -> dict[str, Any]:
+        """Tell all that is known of one message of the holder's account."""
         told = await or_unavailable(_story(reader, message_id))
-        if told is None:
+        if told is None or not holder.may_read(_owner(told)):
             raise HTTPException(404, "no such message")
         return told
 
@@ -54,13 +57,16 @@ def make_router(
     async def stories(
         account_id: Annotated[str, Query(min_length=1, max_length=200)],
         reference: Annotated[str, Query(min_length=1, max_length=200)],
+        holder: Annotated[Holder, Depends(access.reader)],
     ) -> dict[str, Any]:
         """Find an account's messages by the customer's own name for them, newest first."""
+        if not holder.may_read(account_id):
+            raise HTTPException(403, "this token is of another account")
         ids = await or_unavailable(reader.find_by_reference(account_id, reference, _MOST))
         told = [await or_unavailable(_story(reader, message_id)) for message_id in ids]
         return {"messages": [item for item in told if item is not None], "most": _MOST}
 
-    @router.get("/v1/conservation")
+    @router.get("/v1/conservation", dependencies=everything)
     async def balance(
         since: Annotated[datetime | None, Query()] = None,
         until: Annotated[datetime | None, Query()] = None,
@@ -71,24 +77,17 @@ def make_router(
     return router
 
 
-def bearer(token: SecretStr) -> Callable[[str | None], None]:
-    """Give the check that lets in whoever shows the internal token."""
-    expected = f"Bearer {token.get_secret_value()}".encode()
-
-    def check(authorization: Annotated[str | None, Header()] = None) -> None:
-        given = (authorization or "").encode()
-        if not token.get_secret_value() or not hmac.compare_digest(given, expected):
-            raise HTTPException(401, "show the internal token", {"WWW-Authenticate": "Bearer"})
-
-    return check
-
-
 async def or_unavailable(answer: Awaitable[T]) -> T:
     """Give an answer of the stores, or 503."""
     try:
         return await answer
     except Retryable as error:
         raise HTTPException(503, "the ledger cannot be read now", {"Retry-After": "1"}) from error
+
+
+def _owner(told: Document) -> str:
+    """Give the account of a story; "" (operators only) where its acceptance is not here yet."""
+    return str(told["accepted"]["account_id"]) if told["accepted"] else ""
 
 
 async def _story(reader: LedgerReader, message_id: str) -> Document | None:

@@ -4,6 +4,7 @@ import secrets
 import socket
 
 from receipts import handlers
+from receipts.access import Access
 from receipts.api import make_router
 from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.catching_up import CatchingUp
@@ -29,6 +30,7 @@ from receipts.settings import ReceiptsSettings
 from yizhan_contracts import topics
 from yizhan_contracts.topics import Service as Name
 from yizhan_runtime import Clock, Service, SystemClock, get_logger
+from yizhan_runtime.tokens import TokenReader
 
 log = get_logger(__name__)
 
@@ -45,12 +47,13 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     store = MongoLedger(service.mongo())
     service.on_start(store.prepare)
     if not settings.internal_token.get_secret_value():
-        log.warning("YIZHAN_INTERNAL_TOKEN is empty: the HTTP routes refuse everybody")
+        log.warning("YIZHAN_INTERNAL_TOKEN is empty: no operator and no service is let in")
     ledger = _add_ledger(service, settings, store, metrics)
     _add_push(service, settings, store, metrics)
-    _add_replies(service, settings, metrics)
+    access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
+    _add_replies(service, access, metrics)
     conservation = Conservation(store, clock)
-    service.http.include_router(make_router(store, ledger, conservation, settings.internal_token))
+    service.http.include_router(make_router(store, ledger, conservation, access))
     return service
 
 
@@ -93,12 +96,12 @@ def _add_ledger(
     return ledger
 
 
-def _add_replies(service: Service, settings: ReceiptsSettings, metrics: Metrics) -> None:
+def _add_replies(service: Service, access: Access, metrics: Metrics) -> None:
     store = MongoReplies(service.mongo())
     service.on_start(store.prepare)
     replies = Replies(store, service.clock, metrics)
     service.consume_batches(handlers.REPLIES_GROUP, [handlers.reply_route(replies)])
-    service.http.include_router(make_replies_router(store, settings.internal_token, service.clock))
+    service.http.include_router(make_replies_router(store, access, service.clock))
 
 
 def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:

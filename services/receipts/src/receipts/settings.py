@@ -11,6 +11,8 @@ class ReceiptsSettings(RuntimeSettings):
     """Variables begin with ``YIZHAN_``, those of receipts alone with ``YIZHAN_RECEIPTS_``."""
 
     internal_token: SecretStr = SecretStr("")
+    tokens_url: str = ""
+    """Ingest's address, to check its tokens with its keys. Empty: no token lets in."""
     """What other services show (``Authorization: Bearer``). Empty: all are refused."""
 
     receipts_endpoints_file: Path | None = None

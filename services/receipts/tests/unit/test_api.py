@@ -18,12 +18,15 @@ from services.receipts.tests.unit.making import (
 )
 from services.receipts.tests.unit.world import Died, World
 
+from receipts.access import Access
 from receipts.api import make_router
 from receipts.ledger.conservation import Conservation
 from receipts.ledger.documents import Document
 from receipts.ledger.timeline import masked
 from yizhan_contracts.events import AttemptOutcome, ReceiptState
 from yizhan_contracts.reasons import Reason
+from yizhan_runtime import Retryable
+from yizhan_runtime.tokens import BadToken, Holder, TokenReader
 
 TOKEN = "a-token-for-tests"
 
@@ -56,6 +59,18 @@ class Reader:
         return await self._store.message_ids(after, below, limit)
 
 
+class FakeTokens(TokenReader):
+    """Tokens that are their account and scope; the real ones are tested where they are read."""
+
+    async def read(self, token: str) -> Holder:
+        account_id, _, scope = token.partition(":")
+        if not scope:
+            raise BadToken("no token")
+        if account_id == "away":
+            raise Retryable("ingest's keys cannot be read")
+        return Holder(account_id, frozenset({scope}))
+
+
 class Edge:
     """The routes of a world, and a client that shows the token."""
 
@@ -63,7 +78,8 @@ class Edge:
         reader = Reader(world)
         conservation = Conservation(reader, world.clock)
         self._app = FastAPI()
-        self._app.include_router(make_router(reader, world.ledger, conservation, SecretStr(token)))
+        access = Access(SecretStr(token), FakeTokens("", world.clock))
+        self._app.include_router(make_router(reader, world.ledger, conservation, access))
 
     async def get(self, path: str, token: str | None = TOKEN) -> tuple[int, Any]:
         sent: list[dict[str, Any]] = []
@@ -103,6 +119,31 @@ async def test_nothing_is_told_without_the_token(path: str) -> None:
     for token in (None, "", "another", TOKEN + "x"):
         assert (await Edge(world).get(path, token))[0] == 401
     assert (await Edge(world, token="").get(path, ""))[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "mine", "strangers"),
+    [(ROUTES[0], 403, 403), (ROUTES[1], 200, 404), (ROUTES[2], 200, 403), (ROUTES[3], 403, 403)],
+)
+async def test_an_account_is_told_its_own_with_a_token(
+    path: str, mine: int, strangers: int
+) -> None:
+    world = World()
+    await world.hear(message())
+    edge = Edge(world)
+    assert (await edge.get(path, "acme:read"))[0] == mine
+    assert (await edge.get(path, "other:read"))[0] == strangers
+    assert (await edge.get(path, "acme:send"))[0] == 403
+    assert (await edge.get(path, "away:read"))[0] == 503
+
+
+async def test_a_story_without_its_acceptance_is_told_to_operators_only() -> None:
+    world = World()
+    await world.hear(finished(AttemptOutcome.SUBMITTED))
+    edge = Edge(world)
+    assert (await edge.get(ROUTES[1]))[0] == 200
+    for token in ("acme:read", ":read"):
+        assert (await edge.get(ROUTES[1], token))[0] == 404
 
 
 async def test_message_is_open_until_it_is_settled_or_known_to_be_delivered() -> None:

@@ -1,9 +1,11 @@
 """Who a request comes from, and whether it may do what it asks for."""
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from ingest.catalogue import Account, Scope
 from ingest.codes import Code
@@ -11,8 +13,10 @@ from ingest.errors import RequestRefused
 from ingest.keys import signing
 from ingest.keys.domain import Key, KeyTable, Secret, sha256_of
 from yizhan_runtime.clock import Clock
+from yizhan_runtime.tokens import BadToken, read_token
 
 _BEARER = "bearer "
+_JWT_DOTS = 2
 # An unknown key costs the same as a wrong secret.
 _NOBODYS = (Secret("", sha256_of("nobody"), datetime.min.replace(tzinfo=UTC), "nobody"),)
 _ALL = frozenset(Scope)
@@ -47,6 +51,8 @@ class Caller:
     signature: str = ""
     """Of a signed request: the same one never comes twice but as a replay."""
     is_operator: bool = False
+    by_token: bool = False
+    """By a short-lived token: it makes no key and no further token, or it would live for ever."""
 
     @property
     def account(self) -> Account:
@@ -66,6 +72,11 @@ class Caller:
                 detail = f"This key has no scope {scope}."
                 raise RequestRefused.of(403, Code.SCOPE_MISSING, "Authorization", detail)
 
+    def must_have_key(self) -> None:
+        """Raise RequestRefused (403) for who came with a token."""
+        if self.by_token:
+            raise RequestRefused.of(403, Code.KEY_NEEDED, "Authorization")
+
     def must_be_operator(self) -> None:
         """Raise RequestRefused (403) unless this is one of the operators."""
         if not self.is_operator:
@@ -79,11 +90,17 @@ class Authenticator:
     """
 
     def __init__(
-        self, keys: KeyTable, accounts: Accounts, clock: Clock, operator_token: str = ""
+        self,
+        keys: KeyTable,
+        accounts: Accounts,
+        clock: Clock,
+        operator_token: str = "",
+        token_keys: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._keys = keys
         self._accounts = accounts
         self._clock = clock
+        self._token_keys = token_keys
         self._operator = sha256_of(operator_token) if operator_token else ""
 
     def authenticate(self, asked: Asked, body: bytes) -> Caller:
@@ -106,11 +123,24 @@ class Authenticator:
     def _by_bearer(self, token: str, acts_for: str) -> Caller | None:
         if self._operator and hmac.compare_digest(self._operator, sha256_of(token)):
             return self._by_operator(acts_for)
+        if token.count(".") == _JWT_DOTS and token.startswith("eyJ"):
+            return self._by_token(token)
         name, _, secret = token.partition(".")
         key = self._keys.find(name)
         told = sha256_of(secret)
         good = [one.is_told(told) for one in _secrets_of(key)]
         return self._caller(key, "") if key is not None and any(good) else None
+
+    def _by_token(self, token: str) -> Caller | None:
+        try:
+            holder = read_token(token, self._token_keys, self._clock.now().timestamp())
+        except BadToken:
+            return None
+        scopes = frozenset(scope for scope in Scope if scope in holder.scopes)
+        account = self._accounts.account(holder.account_id) if holder.account_id else None
+        if account is None and not holder.is_operator:
+            return None
+        return Caller(account, "", scopes, holder.test, "", holder.is_operator, by_token=True)
 
     def _by_operator(self, acts_for: str) -> Caller | None:
         account = self._accounts.account(acts_for) if acts_for else None

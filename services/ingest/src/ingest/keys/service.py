@@ -61,6 +61,7 @@ class ManageKeys:
         self, caller: Caller, name: str, scopes: Iterable[Scope], *, test: bool
     ) -> tuple[Key, str]:
         """Make a key; gives it and its secret, which nobody is ever told again."""
+        caller.must_have_key()
         self._must_seal()
         if caller.test and not test:
             raise RequestRefused.of(403, Code.TEST_KEY, "test")
@@ -92,6 +93,7 @@ class ManageKeys:
 
     async def rotate(self, caller: Caller, name: str) -> tuple[Key, str]:
         """Give a key its next secret; the one before it stays good, an older one does not."""
+        caller.must_have_key()
         self._must_seal()
         key, mark = await self._own(caller, name), _mark(caller)
         if mark and mark == key.changed_by:
