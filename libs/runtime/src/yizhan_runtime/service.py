@@ -172,7 +172,7 @@ class Service:
         """Consume topics through a sliding window, and what was parked of them.
 
         ``on_held`` is told of all partitions held (topic, number) whenever they change; while the
-        group deals them out anew nobody holds any. With it, they are dealt out topic by topic.
+        group deals them out anew nobody holds any. With it, they are dealt out by number.
         """
         context = self._context(group)
         consumer = WindowConsumer(

@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from yizhan_runtime.dealing import ByNumber
 from yizhan_runtime.logs import FASTSTREAM_LOGGER, get_logger
 from yizhan_runtime.polling import PatientConsumer
 from yizhan_runtime.security import broker_security
@@ -53,8 +53,8 @@ class Subscription:
     max_records: int
     max_partition_fetch_bytes: int = 1_048_576
     is_dealt: bool = False
-    """Deal the partitions out topic by topic, so that every member has as many of each. Else they
-    stick to their members, and one may have all of a topic."""
+    """Deal the partitions out by number, so that a member has the same part of every lane. Else
+    they stick to their members, and one may have all of a topic."""
 
     @classmethod
     def of(
@@ -162,9 +162,8 @@ def _assignor(*, is_dealt: bool) -> type[AbstractPartitionAssignor]:
 
     Shared, each consumer of a process would tell its group that it has the partitions of another.
     """
-    dealt: type[AbstractPartitionAssignor] = RoundRobinPartitionAssignor
     if is_dealt:
-        return dealt
+        return ByNumber
     return type("_OwnStickyAssignor", (StickyPartitionAssignor,), {})
 
 
