@@ -51,7 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-smsc", description=__doc__)
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--instances", type=int, nargs="+", default=[1, 3])
-    parser.add_argument("--tps", type=float, default=400)
+    parser.add_argument("--tps", type=float, default=250)
     parser.add_argument("--window", type=int, default=100)
     parser.add_argument("--limit", nargs="+", choices=["tps", "window"], default=["tps", "window"])
     parser.add_argument("--latency-ms", type=int, default=250, help="of answers, beside a window")
