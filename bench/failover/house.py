@@ -20,7 +20,7 @@ OWN = Path(__file__).parent / "channels.yaml"
 WORK = Path(".local/failover")
 BRIEF = "delivered"
 """The milestone whose messages are valid for a short time only."""
-BRIEF_VALIDITY_S = 20
+BRIEF_VALIDITY_S = 30
 
 
 @dataclass

@@ -31,9 +31,9 @@ async def run(count: int, within_s: float) -> dict[str, Any]:
             for channel in OTHERS:
                 await house.operate(channel, "drain")
             events = shipment_events(count, secrets.token_hex(3), random.Random(11))
-            await publish_events(*house.kafka, events, 0)
             brief = shipment_events(count // 20, secrets.token_hex(3), random.Random(13), BRIEF)
-            await publish_events(*house.kafka, brief, 0)
+            await publish_events(*house.kafka, [*events[count // 2 :], *brief], 0)
+            await publish_events(*house.kafka, events[: count // 2], 0)
             count += len(brief)
             await _until_planned(house, count, within_s)
             for channel in OTHERS:
