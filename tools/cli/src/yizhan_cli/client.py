@@ -24,29 +24,53 @@ class Edge:
     url: str
     authorization: str = field(default="", repr=False)
     ca_file: str = ""
+    account: str = ""
+    """The account that an operator acts for."""
 
 
-def ingest_edge(url: str | None, *, operator: bool = False) -> Edge:
+def ingest_edge(url: str | None, *, operator: bool = False, account: str = "") -> Edge:
     """Find ingest: option or environment, profile, running stack. Raises UsageError.
 
-    Of the stack's keys, an operator's is asked for what concerns more than one account.
+    An operator shows a token where one is known, else a key, which then may do what it may.
     """
     profile = profiles.current()
-    key, secret = os.environ.get(KEY, ""), os.environ.get(SECRET, "")
-    ca_file = ""
+    stack = running_stack() if profile is None else {}
     if profile is not None:
         url = url or profile.get("ingest_url")
-        ca_file = profile.get("ca_file")
-        key, secret = (key, secret) if key else (profile.get("key"), profile.get("secret"))
-    elif not (url and key):
-        stack = running_stack()
+    else:
         url = url or service_of(stack, "ingest").get("url")
-        key, secret = (key, secret) if key else _stack_key(stack, operator=operator)
     if not url:
         raise UsageError("no stack runs here: give --ingest-url, YIZHAN_INGEST_URL or --profile")
-    if not (key and secret):
+    shown = (_token(profile, stack) if operator else "") or _key(profile, stack)
+    if not shown:
         raise UsageError(f"as whom? Set {KEY} and {SECRET}, or use a profile with key and secret")
-    return Edge(url.rstrip("/"), f"Bearer {key}.{secret}", ca_file)
+    ca_file = profile.get("ca_file") if profile is not None else ""
+    return Edge(url.rstrip("/"), f"Bearer {shown}", ca_file, account)
+
+
+def _token(profile: profiles.Profile | None, stack: Mapping[str, Any]) -> str:
+    if given := os.environ.get(TOKEN):
+        return given
+    if profile is not None:
+        return profile.get("token")
+    return str(service_of(stack, "ingest").get("env", {}).get(TOKEN, ""))
+
+
+def _key(profile: profiles.Profile | None, stack: Mapping[str, Any]) -> str:
+    known: Mapping[str, Any] = stack.get("account", {})
+    if key := os.environ.get(KEY):
+        secret = os.environ.get(SECRET, "")
+    elif profile is not None:
+        key, secret = profile.get("key"), profile.get("secret")
+    else:
+        key, secret = known.get("key", ""), known.get("secret", "")
+    return f"{key}.{secret}" if key and secret else ""
+
+
+def service_of(stack: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Find a service of the running stack; empty when it does not run."""
+    services = stack.get("services", {}).values()
+    return next((one for one in services if one.get("service") == name), {})
 
 
 def service_edge(service: str, url: str | None, token: str | None) -> Edge:
@@ -68,18 +92,6 @@ def service_edge(service: str, url: str | None, token: str | None) -> Edge:
             f"no stack runs here: give --{service}-url or YIZHAN_{service.upper()}_URL"
         )
     return Edge(url.rstrip("/"), f"Bearer {token}" if token else "", ca_file)
-
-
-def service_of(stack: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Find a service of the running stack; empty when it does not run."""
-    services = stack.get("services", {}).values()
-    return next((one for one in services if one.get("service") == name), {})
-
-
-def _stack_key(stack: Mapping[str, Any], *, operator: bool) -> tuple[str, str]:
-    account = stack.get("account", {})
-    key = account.get("key", "")
-    return (f"{key}-operator" if operator and key else key), account.get("secret", "")
 
 
 def call(
@@ -105,6 +117,8 @@ async def _call(
 
     url = edge.url + path
     sent = {"Authorization": edge.authorization} if edge.authorization else {}
+    if edge.account:
+        sent["Yizhan-Account"] = edge.account
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     context = ssl.create_default_context(cafile=edge.ca_file) if edge.ca_file else True
     try:

@@ -6,10 +6,12 @@ import typer
 
 from yizhan_cli import profiles
 from yizhan_cli.commands import (
+    account,
     channels,
     dlq,
     documents,
     explain,
+    hold,
     optout,
     profile,
     send,
@@ -44,10 +46,12 @@ def choose(
 
 
 # Alphabetical: a group has a module of its own in commands, and one line here.
+app.add_typer(account.app, name="account")
 app.command("asyncapi")(documents.asyncapi)
 app.add_typer(channels.app, name="channels")
 app.add_typer(dlq.app, name="dlq")
 app.command("explain")(explain.explain)
+app.add_typer(hold.app, name="hold")
 app.add_typer(optout.app, name="optout")
 app.add_typer(profile.app, name="profile")
 app.command("schemas")(documents.schemas)

@@ -37,3 +37,6 @@ Token = Annotated[
     str | None,
     typer.Option(envvar=TOKEN, help="What may do this; else the profile's, else the stack's."),
 ]
+ForAccount = Annotated[
+    str, typer.Option("--account", help="The account that an operator acts for.")
+]

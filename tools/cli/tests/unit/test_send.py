@@ -1,14 +1,11 @@
 """Sending from the command line, over real HTTP."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import web
+from tools.cli.tests.unit.stub import Ingest, serving
 from typer.testing import CliRunner
 
 from yizhan_cli.errors import NotFound, Refused, Unavailable, UsageError
@@ -24,42 +21,15 @@ PROBLEM = {
 }
 
 
-class Ingest:
-    """Answers as ingest would, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.status, self.answer = 202, dict[str, Any](ACCEPTED)
-        self.url = ""
-
-    async def messages(self, request: web.Request) -> web.Response:
-        self.asked.append({"headers": dict(request.headers), "body": await request.json()})
-        return web.json_response(self.answer, status=self.status)
-
-
 @pytest.fixture
 def ingest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ingest]:
-    loop, service, stub = asyncio.new_event_loop(), web.Application(), Ingest()
-    service.router.add_post("/v1/messages", stub.messages)
-    runner = web.AppRunner(service)
-
-    async def start() -> None:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        stub.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    loop.run_until_complete(start())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    monkeypatch.setenv("YIZHAN_CONFIG", str(tmp_path / "none"))
-    monkeypatch.setenv("YIZHAN_INGEST_URL", stub.url)
-    monkeypatch.setenv("YIZHAN_KEY", "k")
-    monkeypatch.setenv("YIZHAN_SECRET", "s")
-    yield stub
-    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with serving() as stub:
+        stub.status, stub.answer = 202, ACCEPTED
+        monkeypatch.setenv("YIZHAN_CONFIG", str(tmp_path / "none"))
+        monkeypatch.setenv("YIZHAN_INGEST_URL", stub.url)
+        monkeypatch.setenv("YIZHAN_KEY", "k")
+        monkeypatch.setenv("YIZHAN_SECRET", "s")
+        yield stub
 
 
 def send(*arguments: str) -> str:
