@@ -98,6 +98,12 @@ class Corner:
         records = await self.read(*ACCEPTED)
         return [MessageAccepted.model_validate_json(record.value) for record in records]
 
+    async def until_answered(self, events: int, timeout_s: float = 60) -> None:
+        """Wait until so many different events have their answer."""
+        async with asyncio.timeout(timeout_s):
+            while len({answer.event_id for answer in await self.answers()}) < events:
+                await asyncio.sleep(0.5)
+
     async def answered(self, count: int) -> list[ShipmentAnswered]:
         return await until(self.answers, count)
 

@@ -78,7 +78,7 @@ class Keeper:
     async def recovering(self) -> None:
         """Close what others left open, for ever."""
         while True:
-            await self._clock.sleep(RECOVER_EVERY_S)
+            await self._clock.sleep(min(RECOVER_EVERY_S, self._purse.terms.grace_s))
             try:
                 await self.recover_dead()
             except Retryable as error:
