@@ -28,6 +28,7 @@ def _arguments() -> argparse.Namespace:
     breaking.add_argument("--after", type=float, default=35, help="seconds of load once mended")
     queueing = ways.add_parser("queue", help="messages are queued on a channel that dies")
     queueing.add_argument("--messages", type=int, default=10_000)
+    queueing.add_argument("--queued", type=float, default=15, help="seconds before it dies")
     queueing.add_argument("--within", type=float, default=240, help="seconds to wait for the last")
     return parser.parse_args()
 
@@ -41,7 +42,7 @@ async def main(arguments: argparse.Namespace) -> int:
 
 async def _results(arguments: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
     if arguments.way == "queue":
-        yield _shown(await queued.run(arguments.messages, arguments.within))
+        yield _shown(await queued.run(arguments.messages, arguments.queued, arguments.within))
         return
     for fault in arguments.faults or broken.FAULTS:
         yield _shown(

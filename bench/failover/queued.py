@@ -23,8 +23,8 @@ _AT_ONCE = "out-for-delivery"
 _URGENT, _URGENT_RATE = 200, 20
 
 
-async def run(count: int, within_s: float) -> dict[str, Any]:
-    """Let ``count`` messages queue on a channel of 20 a second, then break its carrier."""
+async def run(count: int, queued_s: float, within_s: float) -> dict[str, Any]:
+    """Let ``count`` messages queue on a channel of 20 a second for a while, then break it."""
     async with open_house(routers=3, alpha_tps=_NARROW_TPS) as house:
         async with SettledCounter(*house.kafka) as settled:
             # With the others draining there is nowhere else to go, so nothing spills over.
@@ -36,6 +36,7 @@ async def run(count: int, within_s: float) -> dict[str, Any]:
             await publish_events(*house.kafka, events[: count // 2], 0)
             count += len(brief)
             await _until_planned(house, count, within_s)
+            await asyncio.sleep(queued_s)
             for channel in OTHERS:
                 await house.operate(channel, "enable")
             before = (await house.parties.carriers())["carriers"][ALPHA]["handed"]

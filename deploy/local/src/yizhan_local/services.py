@@ -69,7 +69,10 @@ PROGRAMS = Programs(
         Service(
             "router",
             "router",
-            {"YIZHAN_ROUTER_CHANNELS_FILE": "${config}/channels.yaml"},
+            {
+                "YIZHAN_ROUTER_CHANNELS_FILE": "${config}/channels.yaml",
+                "YIZHAN_TOKENS_URL": "${ingest_url}",
+            },
             secrets=(INTERNAL_TOKEN,),
         ),
         Service(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from router.adapters.table_path import TablePath
 from router.adapters.topic_check import KafkaTopics
 from router.api import make_api
+from router.api.access import Access
 from router.channels import Channels
 from router.handlers import GROUPS, RoutingHandler
 from router.health_watch import REPLAYED_S, HealthWatch
@@ -34,6 +35,7 @@ from yizhan_runtime.clock import Clock, SystemClock
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.records import contract
 from yizhan_runtime.service import Service
+from yizhan_runtime.tokens import TokenReader
 from yizhan_telecom.choice import Chooser, Table
 from yizhan_telecom.health import Health
 
@@ -80,9 +82,10 @@ def build(
         service.consume_batches(
             group, [handler.route(topics)], max_records=settings.router_batch_records
         )
-    if not settings.internal_token.get_secret_value():
+    if not (settings.internal_token.get_secret_value() or settings.tokens_url):
         log.warning("YIZHAN_INTERNAL_TOKEN is empty: the HTTP routes refuse everybody")
-    service.http.include_router(make_api(channels, chooser, health, watch, settings.internal_token))
+    access = Access(settings.internal_token, TokenReader(settings.tokens_url, service.clock))
+    service.http.include_router(make_api(channels, chooser, health, watch, access))
     return service
 
 

@@ -11,7 +11,10 @@ class RouterSettings(RuntimeSettings):
     """Settings of the router. Variables begin with ``YIZHAN_``, its own with ``YIZHAN_ROUTER_``."""
 
     internal_token: SecretStr = SecretStr("")
-    """What operators and services show (``Authorization: Bearer``). Empty: all are refused."""
+    """What operators and services show (``Authorization: Bearer``). Empty: that lets nobody in."""
+
+    tokens_url: str = ""
+    """Ingest's address, to check its tokens with its keys. Empty: no token lets in."""
 
     router_channels_file: Path = Path("deploy/config/channels.yaml")
     """The channel table: one YAML file, read again when it changes."""
