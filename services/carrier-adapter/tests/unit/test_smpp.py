@@ -119,6 +119,14 @@ def test_long_texts_go_as_the_channel_says(method: SmppLongMessages) -> None:
     assert len(messages) == (1 if method is SmppLongMessages.PAYLOAD else 3)
 
 
+def test_a_vendors_parameter_names_the_attempt_or_its_part() -> None:
+    short, long = (worded("YIZHAN", "a" * count, reference_tag=0x1400) for count in (10, 200))
+    assert isinstance(short, list)
+    assert isinstance(long, list)
+    assert [message.tlvs for message in short] == [{0x1400: b"a-1"}]
+    assert [message.tlvs for message in long] == [{0x1400: b"a-1/1"}, {0x1400: b"a-1/2"}]
+
+
 class Parts:
     """A message of so many parts, and the answer that it came to."""
 

@@ -74,8 +74,8 @@ class SmppOptions(Part):
     message_ids: SmppMessageIds = SmppMessageIds.SAME
     reference_tag: Annotated[int, Field(ge=0, le=0x3FFF)] = 0
     """The optional parameter in which a submit_sm carries the attempt's id, for carriers that keep
-    or echo it: 0x1400 to 0x3FFF are left to vendors (5.3.2). Messages of several submits go
-    without: each has a receipt of its own. 0: none."""
+    or echo it: 0x1400 to 0x3FFF are left to vendors (5.3.2). Of several parts each has its number
+    behind it (``<attempt id>/2``), and its echo names no attempt. 0: none."""
     enquire_link_s: Annotated[float, Field(ge=0.05, le=600)] = 30.0
     time_zone: str = ""
     """IANA name of the zone of the times in receipts; empty: unknown, and left out."""

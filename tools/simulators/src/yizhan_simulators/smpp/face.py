@@ -240,12 +240,15 @@ def _submission(request: Pdu, carrier: str) -> Submission:
 
 
 def _reference(message: Message) -> tuple[int, str]:
-    """Find the sender's own name for it: an attempt's id in any TLV that is left to vendors."""
+    """Find the sender's own name for it: an attempt's id in any TLV that is left to vendors.
+
+    What follows a slash is the part's own, and what we do not give back.
+    """
     for tag, value in message.tlvs.items():
         if tag in _VENDOR_TAGS:
-            named = value.rstrip(b"\0")
+            named, _, part = value.rstrip(b"\0").partition(b"/")
             if _ATTEMPT.fullmatch(named):
-                return tag, named.decode("ascii")
+                return 0 if part else tag, named.decode("ascii")
     return 0, ""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from logging import INFO, WARNING
 
 from yizhan_runtime.clock import Clock, backoff_s
 from yizhan_runtime.logs import get_logger
@@ -61,12 +62,12 @@ class Link:
         self._options = options
         self._clock = clock
         self._watch = watch
+        self._is_ending = False
 
     async def run(self) -> None:
-        """Work for ever; ends by being cancelled, and then hangs up."""
+        """Work until it is unbound, or cancelled, and then hang up."""
         tries = 0
-        while True:
-            began_at = self._clock.monotonic()
+        while not self._is_ending:
             session = await self._connect(tries + 1)
             if session is None:
                 tries += 1
@@ -79,7 +80,8 @@ class Link:
             )
 
     async def unbind(self) -> None:
-        """End the bind well, if there is one."""
+        """End the bind well, if there is one; it does not come back."""
+        self._is_ending = True
         if self.session is not None:
             await self.session.unbind()
 
@@ -120,5 +122,5 @@ class Link:
         finally:
             session.abort()
             self.session = None
-            log.warning("a bind is gone", extra=said)
+            log.log(INFO if self._is_ending else WARNING, "a bind is gone", extra=said)
             self._watch.down(self)

@@ -11,7 +11,7 @@ from yizhan_smpp.constants import (
     TON_INTERNATIONAL,
     TON_NETWORK_SPECIFIC,
 )
-from yizhan_smpp.parts import LongMessages, write
+from yizhan_smpp.parts import LongMessages, Written, write
 from yizhan_smpp.pdu import Message
 from yizhan_smpp.times import relative
 from yizhan_telecom.channel_rules import kind_of
@@ -49,9 +49,8 @@ class Writer:
         except ValueError as error:
             return Refused("", Reason.CARRIER_ERROR, str(error))
         options, (address, ton, npi) = self._options, source
-        if options.reference_tag and len(written.parts) == 1:
-            # One receipt, then, speaks for the whole message.
-            written.parts[0][2][options.reference_tag] = one.attempt_id.encode()
+        if options.reference_tag:
+            _refer(written, options.reference_tag, one.attempt_id)
         validity = relative(one.validity_s)
         messages = [
             Message(
@@ -93,3 +92,15 @@ class Writer:
             ton if options.source_ton is None else options.source_ton,
             npi if options.source_npi is None else options.source_npi,
         )
+
+
+def _refer(written: Written, tag: int, attempt_id: str) -> None:
+    """Put the attempt's id into each part's parameter.
+
+    Of several parts each has its number behind the id: a receipt that echoes it speaks for that
+    part, and must not be taken for one of the whole message.
+    """
+    is_long = len(written.parts) > 1
+    for number, (_esm_class, _octets, tlvs) in enumerate(written.parts, start=1):
+        named = f"{attempt_id}/{number}" if is_long else attempt_id
+        tlvs[tag] = named.encode()
