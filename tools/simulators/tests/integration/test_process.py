@@ -127,6 +127,7 @@ async def test_scenario_changes_behaviour_on_its_timeline(program: Program, tmp_
     [
         (("--scenario", "/nonexistent.yaml"), b"give a readable YAML list", 2),
         (("--port-of", "alpha=1"), b"not KIND/NAME=PORT", 2),
+        (("--smpps-port", "0"), b"give --tls-cert and --tls-key", 2),
         (("--record-dir", "/dev/null/x"), b"cannot listen or record", 1),
     ],
 )
