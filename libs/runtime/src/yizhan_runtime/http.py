@@ -47,6 +47,8 @@ def make_server(app: FastAPI, settings: RuntimeSettings) -> uvicorn.Server:
         host=settings.http_host,
         port=settings.http_port,
         access_log=False,
+        proxy_headers=False,  # nobody's address is looked at
+        server_header=False,
         log_config=None,
         lifespan="off",
         timeout_graceful_shutdown=STOP_TIMEOUT_S,

@@ -81,6 +81,7 @@ class Api:
             clock=self._clock,
             max_body_bytes=self._sizes.single,
             larger={MANY: self._sizes.many},
+            straight={("POST", "/v1/messages"): self.send, ("POST", MANY): self.send_many},
         )
         openapi.complete(app)
 
@@ -207,7 +208,7 @@ def _xml(status: HTTPStatus, root: str, fields: dict[str, Any]) -> Response:
 
 
 def _shown(message: MessageAccepted) -> Accepted:
-    return Accepted(
+    return Accepted.model_construct(  # from a message that was validated
         message_id=message.message_id,
         reference=message.reference,
         country=message.country,

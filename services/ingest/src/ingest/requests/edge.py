@@ -1,19 +1,26 @@
 """Around all routes: no body larger than allowed, and every request counted and timed.
 
-Plain ASGI: a middleware of Starlette's would cost a task per request.
+Plain ASGI: a middleware of Starlette's would cost a task per request. Requests that send go
+straight to their function: FastAPI's own way there took a third of the CPU of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingest.codes import Code
 from ingest.errors import RequestRefused
 from ingest.metrics import IngestMetrics
-from ingest.requests.problems import REFUSED
+from ingest.requests.problems import REFUSED, answer
 from yizhan_runtime.clock import Clock
+from yizhan_runtime.errors import Retryable
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+_ROUTE = "yizhan.route"
 
 
 class Edge:
@@ -27,12 +34,14 @@ class Edge:
         clock: Clock,
         max_body_bytes: int,
         larger: Mapping[str, int] = MappingProxyType({}),
+        straight: Mapping[tuple[str, str], Endpoint] = MappingProxyType({}),
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._clock = clock
         self._max_body_bytes = max_body_bytes
         self._larger = larger
+        self._straight = straight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,16 +65,33 @@ class Edge:
                 status = message["status"]
             await send(message)
 
+        endpoint = self._straight.get((scope["method"], scope["path"]))
         try:
-            await self._app(scope, limited, noting)
+            if endpoint is None:
+                await self._app(scope, limited, noting)
+            else:
+                await _serve(endpoint, scope, limited, noting)
         finally:
             self._count(scope, status, self._clock.monotonic() - begun)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         if code := scope.get(REFUSED):
             self._metrics.record_refusal(code)
-        if route := _name_of(scope.get("route")):
+        if route := scope.get(_ROUTE) or _name_of(scope.get("route")):
             self._metrics.record_request(route, status, seconds)
+
+
+async def _serve(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+    """Do what FastAPI would do for a route without parameters."""
+    scope[_ROUTE] = endpoint.__name__
+    request = Request(scope, receive)
+    try:
+        response = await endpoint(request)
+    except ClientDisconnect:
+        return
+    except (RequestRefused, Retryable) as error:
+        response = answer(request, error)
+    await response(scope, receive, send)
 
 
 def too_large(limit: int) -> RequestRefused:

@@ -116,6 +116,11 @@ def _handler(
     return on_error
 
 
+def answer(request: Request, error: RequestRefused | Retryable) -> Response:
+    """Answer what a route raised."""
+    return _answer(request, error if isinstance(error, RequestRefused) else _away(error))
+
+
 def _answer(request: Request, refused: RequestRefused) -> Response:
     request.scope[REFUSED] = refused.refusals[0].code
     return to_response(refused, xml=request.scope.get(ANSWERS_XML, False))
