@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 
-from yizhan_smpp.errors import BindRefusedError, ConnectionFailedError
+from yizhan_smpp.errors import BindRefusedError, ConnectionFailedError, EncodeError
 from yizhan_smpp.handler import Failure, Handler, SessionOptions
 from yizhan_smpp.pdu import Bind
 from yizhan_smpp.session import Session
@@ -39,7 +39,7 @@ async def connect(
                 server_hostname=(address.server_name or address.host) if address.tls else None,
             )
             reply = await session.bind(command, bind)
-    except (OSError, ssl.SSLError, TimeoutError, asyncio.CancelledError) as error:
+    except (OSError, TimeoutError, ValueError, asyncio.CancelledError) as error:
         if session is not None:
             session.abort()
         if isinstance(error, asyncio.CancelledError):
@@ -61,4 +61,6 @@ def _why(error: Exception) -> str:
         return f"TLS failed: {error.reason or 'the connection ended'}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, EncodeError):
+        return f"the bind cannot be written: {error}"
     return type(error).__name__

@@ -182,6 +182,14 @@ async def test_nobody_listening_is_a_failed_connection() -> None:
         await connect(address, c.BIND_TRANSCEIVER, Bind("yizhan"), Esme(), OPTIONS)
 
 
+async def test_a_bind_that_cannot_be_written_is_a_failed_connection() -> None:
+    async with smsc(Smsc()) as address:
+        bind = Bind("yizhan", "x" * 65)
+        with pytest.raises(ConnectionFailedError, match="password") as caught:
+            await connect(address, c.BIND_TRANSCEIVER, bind, Esme(), OPTIONS)
+    assert "xxx" not in str(caught.value)
+
+
 async def test_a_bind_that_is_never_answered_is_given_up() -> None:
     class Silent(Smsc):
         def on_bind(self, session: Session, request: Pdu) -> None:
