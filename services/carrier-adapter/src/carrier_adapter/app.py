@@ -103,7 +103,7 @@ class _Adapter:
         self._reporter = Reporter(
             service.publisher, service.clock, _instance(settings), incarnation
         )
-        service.http.router.routes.append(Webhook(taking, self._table.find, maker.token).route())
+        service.http.router.routes.extend(Webhook(taking, self._table.find, maker.token).routes())
         service.http.include_router(api.router(self._channels, self._intake))
         service.read_table(
             CHANNEL_CONFIGURED.name, contract(ChannelConfigured), self._table.on_configured

@@ -17,6 +17,7 @@ from yizhan_contracts.events import (
     HoldChanged,
     ReceiptReceived,
     ReceiptState,
+    ReplyReceived,
 )
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.errors import Retryable
@@ -72,7 +73,7 @@ async def test_a_thousand_attempts_are_handed_over_once_and_their_receipts_taken
     assert len(world.documents("claims")) == len(world.documents("outcomes")) == 1000
 
 
-async def test_carriers_that_do_not_echo_are_matched_by_their_own_ids(
+async def test_carriers_that_do_not_echo_are_matched_by_their_own_ids_and_replies_come_back(
     world: World, sims: Simulators
 ) -> None:
     await sims.set("a", receipt={"delay_ms": 50, "echo_ref": False})
@@ -80,6 +81,9 @@ async def test_carriers_that_do_not_echo_are_matched_by_their_own_ids(
     await world.publish(planned := plans(50, "a"))
     async with world.adapter(adapter_channels="a"):
         receipts = await world.until(ReceiptReceived, 50)
+        await sims.reply("a", **{"from": planned[0].message.recipient, "to": "36180", "text": "Y"})
+        (reply,) = await world.until(ReplyReceived, 1)
+    assert (reply.sender, reply.recipient) == (planned[0].message.recipient, "36180")
     assert {one.attempt_id for one in receipts} == {one.attempt_id for one in planned}
 
 

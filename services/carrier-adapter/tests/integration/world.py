@@ -70,6 +70,12 @@ class Simulators:
         async with self._http.post(url, json=body) as response:
             assert response.status < 300, await response.text()
 
+    async def reply(self, carrier: str, **what: str) -> None:
+        """Have a recipient write."""
+        url = f"{self.url}/control/carriers/{carrier}/replies"
+        async with self._http.post(url, json=what) as response:
+            assert response.status < 300, await response.text()
+
     async def records(self, carrier: str) -> dict[str, Any]:
         async with self._http.get(f"{self.url}/records/carriers/{carrier}") as response:
             found: dict[str, Any] = await response.json()

@@ -199,3 +199,14 @@ async def test_a_channel_that_was_down_begins_slowly_and_comes_back_to_its_rate(
         handed = len(carrier.handed)
         await process.turn(5)
         assert len(carrier.handed) - handed == pytest.approx(500, rel=0.02)
+
+
+async def test_a_message_in_parts_counts_as_the_submits_that_it_is() -> None:
+    smpp = {"system_id": "yizhan"}
+    world = World(tps=60.0, protocol="smpp", smpp=smpp, window=500)
+    async with world.process() as process:
+        process.read(*(plan(charging_num=3) for _ in range(600)))
+        await process.turn(2)
+        before = len(world.carriers["a"].handed)
+        await process.turn(10)
+    assert len(world.carriers["a"].handed) - before == pytest.approx(200, rel=0.02)

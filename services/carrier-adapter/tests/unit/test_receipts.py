@@ -13,7 +13,7 @@ from carrier_adapter.receiving.normalise import normalise, read
 from carrier_adapter.receiving.remembered import RememberedIds
 from carrier_adapter.receiving.taking import Taking
 from carrier_adapter.receiving.webhook import MOST_RECEIPTS, Webhook
-from yizhan_contracts.events import ReceiptReceived, ReceiptState
+from yizhan_contracts.events import ReceiptReceived, ReceiptState, ReplyReceived
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.clock import SystemClock
 from yizhan_runtime.errors import Fatal
@@ -44,7 +44,7 @@ class Edge:
         self.webhook = Webhook(taking, {"a": channel}.get, lambda _channel: TOKEN)
 
     async def post(
-        self, body: Any, *, channel: str = "a", token: str = TOKEN
+        self, body: Any, *, channel: str = "a", token: str = TOKEN, what: str = "receipts"
     ) -> tuple[int, dict[str, Any]]:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
 
@@ -53,7 +53,8 @@ class Edge:
 
         path = {"channel": channel, "token": token}
         scope = {"type": "http", "headers": [], "method": "POST", "path_params": path}
-        response = await self.webhook.on_receipts(Request(scope, receive))
+        on = self.webhook.on_replies if what == "replies" else self.webhook.on_receipts
+        response = await on(Request(scope, receive))
         return response.status_code, json.loads(bytes(response.body))
 
     def receipts(self) -> list[ReceiptReceived]:
@@ -191,3 +192,32 @@ async def test_nobody_comes_in_without_the_channels_token(
 async def test_a_channel_without_a_token_has_no_webhook(edge: Edge) -> None:
     edge.webhook._token_of = lambda _channel: ""
     assert (await edge.post({"receipts": [receipt()]}, token=""))[0] == 404
+
+
+def reply(**values: Any) -> dict[str, Any]:
+    return {"id": "mo-1", "from": "+8613800000017", "to": "10690000", "text": "TD", **values}
+
+
+async def test_replies_are_published_and_a_bad_one_is_named_and_costs_the_others_nothing(
+    edge: Edge,
+) -> None:
+    bad = [{}, None, reply(id=""), reply(to=""), reply(text=7), reply(**{"from": "10086"})]
+    body = {"replies": [reply(), *bad, reply(id="mo-2", **{"from": "8613800000017"}, text="")]}
+    status, answer = await edge.post(body, what="replies")
+    assert (status, answer["taken"]) == (200, 2)
+    assert [problem["index"] for problem in answer["problems"]] == [1, 2, 3, 4, 5, 6]
+    said = [
+        (one.carrier_message_id, one.sender, one.recipient, one.text)
+        for one in edge.kafka.of(ReplyReceived)
+    ]
+    assert said == [
+        ("mo-1", "+8613800000017", "10690000", "TD"),
+        ("mo-2", "+8613800000017", "10690000", ""),
+    ]
+
+
+async def test_a_call_of_replies_is_none_of_receipts(edge: Edge) -> None:
+    assert (await edge.post({"receipts": [receipt()]}, what="replies"))[0] == 422
+    edge.kafka.away = 1
+    assert (await edge.post({"replies": [reply()]}, what="replies"))[0] == 503
+    assert (await edge.post({"replies": [reply()]}, what="replies", token="wrong"))[0] == 404

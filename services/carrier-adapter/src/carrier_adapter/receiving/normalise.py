@@ -1,5 +1,6 @@
 """A carrier's receipt, read tolerantly and put into our words."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from typing import Any
 
 from carrier_adapter.carriers.codes import reason_of
 from carrier_adapter.receiving.remembered import RememberedIds
+from carrier_adapter.receiving.replies import CarrierReply
 from yizhan_contracts import ids
 from yizhan_contracts.events import ChannelConfigured, ReceiptReceived, ReceiptState
 from yizhan_contracts.reasons import Reason
@@ -22,6 +24,8 @@ STATES: dict[str, tuple[ReceiptState, Reason]] = {
 """What a carrier's state is to us, and why, where its code does not say."""
 
 _LONGEST = 200
+_LONGEST_REPLY = 10_000
+_NUMBER = re.compile(r"[1-9][0-9]{6,14}")
 
 
 class BadReceiptError(ValueError):
@@ -52,6 +56,24 @@ def read(item: Any) -> CarrierReceipt:  # noqa: ANN401 - JSON
         (_text(item, "state") or _missing("state")).lower(),
         _text(item, "code"),
         _text(item, "at"),
+    )
+
+
+def read_reply(item: Any) -> CarrierReply:  # noqa: ANN401 - JSON
+    """Read one reply of a webhook call. Raises BadReceiptError."""
+    if not isinstance(item, Mapping):
+        raise BadReceiptError("a reply is an object")
+    text = item.get("text")
+    if not isinstance(text, str) or len(text) > _LONGEST_REPLY:
+        raise BadReceiptError(f"text: a text of at most {_LONGEST_REPLY} characters")
+    sender = (_text(item, "from") or _missing("from")).removeprefix("+")
+    if not _NUMBER.fullmatch(sender):
+        raise BadReceiptError("from: a number in international format")
+    return CarrierReply(
+        sender,
+        _text(item, "to") or _missing("to"),
+        text,
+        own_id=_text(item, "id") or _missing("id"),
     )
 
 

@@ -34,6 +34,8 @@ class CarrierReply(NamedTuple):
     recipient: str
     text: str
     place: ReplyPlace | None = None
+    own_id: str = ""
+    """The carrier's own id of a whole one, by which a repeat of it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class Replies:
         parts: list[ReplyPart] = []
         for reply in came:
             place = reply.place or ReplyPlace(0, 1, 1)
-            key = _key(channel, reply, place) if reply.place else self._new_id()
+            own_id = reply.own_id or self._new_id()
+            key = _key(channel, reply, place) if reply.place else own_id
             part = _part(key, place, channel, reply, now)
             (parts if reply.place else whole).append(part)
         joined = self._events([[part] for part in whole])

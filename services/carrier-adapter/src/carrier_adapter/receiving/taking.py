@@ -2,11 +2,17 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.ports import EventPublisher
-from carrier_adapter.receiving.normalise import BadReceiptError, CarrierReceipt, normalise, read
+from carrier_adapter.receiving.normalise import (
+    BadReceiptError,
+    CarrierReceipt,
+    normalise,
+    read,
+    read_reply,
+)
 from carrier_adapter.receiving.remembered import RememberedIds
 from carrier_adapter.receiving.replies import CarrierReply, Replies, ReplyPartStore
 from yizhan_contracts.events import ChannelConfigured, ReceiptReceived, ReplyReceived
@@ -18,6 +24,7 @@ from yizhan_runtime.logs import get_logger
 log = get_logger(__name__)
 
 Problem = dict[str, Any]
+T = TypeVar("T")
 
 _INTERVAL_S = 0.025
 """Rounds of publishing begin so far apart: many carriers send each receipt in a call of its own."""
@@ -51,9 +58,18 @@ class Taking:
 
         Raises Retryable: Kafka may or may not have them.
         """
-        receipts, problems = self._read_all(channel, items)
-        await self._publish(receipts)
-        return len(receipts), problems
+        now = self._clock.now()
+        said, problems = self._read_each(channel, items, read, "bad-receipt")
+        await self._publish([normalise(one, channel, self._remembered, now) for one in said])
+        return len(said), problems
+
+    async def take_replies(
+        self, channel: ChannelConfigured, items: Iterable[Any]
+    ) -> tuple[int, list[Problem]]:
+        """Take a call's replies, as ``take`` takes receipts. Each is whole, and has an id."""
+        replies, problems = self._read_each(channel, items, read_reply, "bad-reply")
+        await self.take_all(channel, (), replies)
+        return len(replies), problems
 
     async def take_all(
         self,
@@ -102,16 +118,20 @@ class Taking:
         """Count what could not be taken."""
         self._metrics.receipts_refused.labels(channel, why).inc()
 
-    def _read_all(
-        self, channel: ChannelConfigured, items: Iterable[Any]
-    ) -> tuple[list[ReceiptReceived], list[Problem]]:
-        now = self._clock.now()
-        receipts: list[ReceiptReceived] = []
+    def _read_each(
+        self,
+        channel: ChannelConfigured,
+        items: Iterable[Any],
+        read_one: Callable[[Any], T],
+        why: str,
+    ) -> tuple[list[T], list[Problem]]:
+        """Read what can be read: a bad one costs the others nothing."""
+        found: list[T] = []
         problems: list[Problem] = []
         for index, item in enumerate(items):
             try:
-                receipts.append(normalise(read(item), channel, self._remembered, now))
+                found.append(read_one(item))
             except BadReceiptError as error:
-                self.refused(channel.channel, "bad-receipt")
+                self.refused(channel.channel, why)
                 problems.append({"index": index, "problem": str(error)})
-        return receipts, problems
+        return found, problems

@@ -1,7 +1,7 @@
-"""POST /v1/carriers/{channel}/receipts/{token}: receipts from carriers that speak HTTP."""
+"""POST /v1/carriers/{channel}/{receipts|replies}/{token}: from carriers that speak HTTP."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from carrier_adapter.receiving.taking import Taking
+from carrier_adapter.receiving.taking import Problem, Taking
 from yizhan_contracts.events import ChannelConfigured
 from yizhan_runtime.errors import Retryable
 from yizhan_runtime.logs import get_logger
@@ -21,6 +21,7 @@ MOST_BYTES = 2 * 1024 * 1024
 
 Find = Callable[[str], ChannelConfigured | None]
 Token = Callable[[ChannelConfigured], str]
+Take = Callable[[ChannelConfigured, list[Any]], Awaitable[tuple[int, list[Problem]]]]
 
 
 class _Refusal(Exception):
@@ -45,23 +46,34 @@ class Webhook:
         self._find = find
         self._token_of = token_of
 
-    def route(self) -> Route:
-        """Give the route, in Starlette's own form: FastAPI's costs more than the receipts do."""
-        return Route("/v1/carriers/{channel}/receipts/{token}", self.on_receipts, methods=["POST"])
+    def routes(self) -> list[Route]:
+        """Give the routes, in Starlette's own form: FastAPI's costs more than the receipts do."""
+        return [
+            Route("/v1/carriers/{channel}/receipts/{token}", self.on_receipts, methods=["POST"]),
+            Route("/v1/carriers/{channel}/replies/{token}", self.on_replies, methods=["POST"]),
+        ]
 
     async def on_receipts(self, request: Request) -> Response:
         """Take a call of up to 1,000 receipts."""
+        return await self._take(request, "receipts", self._taking.take)
+
+    async def on_replies(self, request: Request) -> Response:
+        """Take a call of up to 1,000 replies."""
+        return await self._take(request, "replies", self._taking.take_replies)
+
+    async def _take(self, request: Request, what: str, take: Take) -> Response:
         channel, token = request.path_params["channel"], request.path_params["token"]
         config = None
         try:
             config = self._let_in(channel, token)
-            items = _items(await _body(request))
-            taken, problems = await self._taking.take(config, items)
+            items = _items(await _body(request), what)
+            taken, problems = await take(config, items)
         except _Refusal as refusal:
             self._taking.refused(channel if config else "", refusal.why)
             return _answer({"taken": 0, "problem": refusal.problem}, refusal.status)
         except Retryable as error:
-            log.warning("receipts are not taken", extra={"channel": channel, "why": str(error)})
+            extra = {"channel": channel, "what": what, "why": str(error)}
+            log.warning("a call is not taken", extra=extra)
             return _answer({"taken": 0, "problem": "try again"}, 503)
         return _answer({"taken": taken, "problems": problems}, 200)
 
@@ -86,16 +98,16 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _items(body: bytes) -> list[Any]:
+def _items(body: bytes, what: str) -> list[Any]:
     try:
         call = from_json(body)
     except ValueError:
         raise _Refusal(400, "no-json", "the body is not JSON") from None
-    items = call.get("receipts") if isinstance(call, dict) else None
+    items = call.get(what) if isinstance(call, dict) else None
     if not isinstance(items, list):
-        raise _Refusal(422, "no-receipts", 'the body is {"receipts": [...]}')
+        raise _Refusal(422, f"no-{what}", f'the body is {{"{what}": [...]}}')
     if len(items) > MOST_RECEIPTS:
-        raise _Refusal(413, "too-many", f"a call has at most {MOST_RECEIPTS} receipts")
+        raise _Refusal(413, "too-many", f"a call has at most {MOST_RECEIPTS} {what}")
     return items
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from yizhan_contracts.events import (
     ChannelConfigured,
     CountryOutcomes,
     MessageAccepted,
+    SmppLongMessages,
 )
 from yizhan_contracts.reasons import Reason
 from yizhan_runtime.clock import Clock
@@ -134,6 +135,18 @@ class Channel:
         self._pace.hold(share)
         self.bucket.empty(self.clock.monotonic())
         self.wake.set()
+
+    def spend(self, flights: Sequence[Flight]) -> None:
+        """Take what these cost of the rate: carriers count submits, and so do we."""
+        count = len(flights)
+        if self._counts_parts:
+            count = sum(flight.plan.message.charging_num for flight in flights)
+        self.bucket.spend(count, self.clock.monotonic())
+
+    @property
+    def _counts_parts(self) -> bool:
+        smpp = self.config.smpp if self.config is not None else None
+        return smpp is not None and smpp.long_messages is not SmppLongMessages.PAYLOAD
 
     def keep_pace(self) -> None:
         """Let the bucket follow what the carrier bears."""

@@ -253,7 +253,7 @@ class Handover:
         await self._clock.sleep(pause_s)
         if not await self._works_again():
             return False
-        self._channel.bucket.spend(len(flights), self._clock.monotonic())
+        self._channel.spend(flights)
         return True
 
     async def _works_again(self) -> bool:

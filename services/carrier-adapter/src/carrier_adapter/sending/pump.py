@@ -42,7 +42,8 @@ class Pump:
                 if batch:
                     batches.create_task(Handover(self._channel, self._desk).run(batch))
                 else:
-                    await wait_until(self._channel.wake, self._channel.clock, self._pause_s())
+                    pause_s = self._pause_s()
+                    await wait_until(self._channel.wake, self._channel.clock, pause_s)
 
     def _tidy(self) -> None:
         """Let go of what cannot be sent from here: what is too late, and all of it while shut."""
@@ -113,7 +114,7 @@ class Pump:
                 batch.append(flight)
         self._desk.inquiry.ask(late, Intent.EXPIRE)
         self._left_at = channel.clock.monotonic()
-        channel.bucket.spend(len(batch), channel.clock.monotonic())
+        channel.spend(batch)
         return batch
 
     def _size(self) -> int:
@@ -154,6 +155,8 @@ class Pump:
     def _pause_s(self) -> float | None:
         """Give the time until something is to be done that nobody wakes us for."""
         channel, now = self._channel, self._channel.clock.monotonic()
+        wanted = min(self._room(), channel.queue.ready)
+        channel.bucket.want(now, is_wanted=wanted > 0)
         pauses = []
         if (probe_s := channel.breaker.seconds_until_probe(now)) is not None and channel.carrier:
             pauses.append(probe_s)
@@ -161,7 +164,7 @@ class Pump:
             pauses.append(_SWEEP_S)
             if channel.paused_until > now:
                 pauses.append(channel.paused_until - now)
-            elif (wanted := min(self._room(), channel.queue.ready)) > 0:
+            elif wanted > 0:
                 tokens_s = channel.bucket.seconds_until(wanted, now)
                 pauses.append(max(tokens_s, self._lingers(wanted) if tokens_s <= 0 else 0.0))
         return min(pauses, default=None)
