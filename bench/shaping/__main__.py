@@ -29,9 +29,16 @@ async def rate(corner: Corner, instances: int, seconds: float = 15.0) -> dict[st
         await corner.start()
     await asyncio.sleep(4)
     samples = await _samples(corner, seconds)
+    channels = await corner.channels()
     await corner.stop()
     (first_at, first), (last_at, last) = samples[0], samples[-1]
-    return {"instances": instances, "tps": TPS, "measured": (last - first) / (last_at - first_at)}
+    return {
+        "instances": instances,
+        "tps": TPS,
+        "measured": round((last - first) / (last_at - first_at), 1),
+        "shares": [one["share"] for one in channels],
+        "left": [one["backlog"] for one in channels],
+    }
 
 
 async def rebalances(corner: Corner) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Corner:
         self._http = http
         self.namespace = namespace
         self._adapters: list[asyncio.subprocess.Process] = []
+        self._ports: list[int] = []
 
     async def begin(self, behaviour: Mapping[str, Any], **channel: float) -> None:
         """Configure the carrier and the channel to it."""
@@ -95,8 +96,17 @@ class Corner:
             sys.executable, "-m", "carrier_adapter", env=environment
         )
         self._adapters.append(adapter)
+        self._ports.append(port)
         await until(lambda: self._is_ready(port), 60, 0.2)
         return adapter
+
+    async def channels(self) -> list[dict[str, Any]]:
+        """Ask each adapter how the channel stands there."""
+        found = []
+        for port in self._ports:
+            async with self._http.get(f"http://127.0.0.1:{port}/v1/channels") as response:
+                found += (await response.json())["channels"]
+        return found
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End all adapters."""
@@ -106,6 +116,7 @@ class Corner:
         for adapter in self._adapters:
             await adapter.wait()
         self._adapters.clear()
+        self._ports.clear()
 
     async def handed(self) -> int:
         """Count what the carrier was handed, by its own record."""
