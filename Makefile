@@ -23,7 +23,7 @@ with-python = $(foreach d,$(1),$(if $(shell find $(d) -name '*.py' -print -quit 
 NEEDS_SERVERS = integration or e2e or fault or docker
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock lint format type test unit contract integration e2e fault docker bench bench-failover bench-kannel bench-smsc \
+.PHONY: help install lock lint format type test unit contract integration e2e fault docker bench bench-failover bench-kannel bench-shaping bench-smsc \
         demo up down status restart kill logs topics asyncapi openapi schemas check clean
 
 help: ## this list
@@ -110,6 +110,9 @@ bench-failover: $(STAMP) ## ARGS='queue' or 'break [FAULT ...]': three routers, 
 
 bench-kannel: $(STAMP) ## Yizhan and Debian's Kannel in turns (needs node; installs kannel as root)
 	$(PY) -m bench.kannel $(ARGS)
+
+bench-shaping: $(STAMP) ## ARGS='one|three|rebalances|lanes|kill|dies': what a channel is held to
+	$(PY) -m bench.shaping $(ARGS)
 
 bench-smsc: $(STAMP) ## everything over SMPP against npm's message centre (needs node)
 	$(PY) -m bench.smsc $(ARGS)

@@ -170,3 +170,20 @@ async def test_a_hold_that_comes_while_the_store_is_away_is_looked_at_too() -> N
         await process.turn(10)
     assert opened.ending == "parked"
     assert not world.store.claims
+
+
+async def test_what_comes_back_goes_first_and_never_holds_its_retry_topic_up_for_long() -> None:
+    world = World(tps=1.0)
+    async with world.process() as process:
+        process.read(*(plan() for _ in range(50)))
+        await process.turn(1)
+        returned = process.read(*(plan() for _ in range(30)), first_seen_ms=EPOCH_MS)
+        before = len(world.carriers["a"].handed)
+        await process.turn(9)
+        sent = {one.attempt_id for one in world.carriers["a"].handed[before:]}
+        await process.turn(3)
+        endings = [one.ending for one in returned]
+    mine = {one.record.record.event.attempt_id for one in returned}
+    assert len(sent & mine) >= len(sent) - 1
+    assert set(endings) == {"finished", "parked"}
+    assert {one.delay for one in returned if one.ending == "parked"} == {"5s"}

@@ -364,3 +364,21 @@ async def test_what_grows_too_late_in_a_slow_queue_is_said_to_be_expired_at_once
         process.read(plan(), *(plan() for _ in range(20)), late := plan(valid_for_s=5))
         await process.turn(7)
         assert (late.attempt_id, "expired") in world.outcomes()
+
+
+async def test_a_channel_without_a_session_hands_its_queue_back_and_goes_on_when_it_is_back() -> (
+    None
+):
+    world = World()
+    carrier = world.carriers["a"]
+    carrier.is_reachable = False
+    async with world.process() as process:
+        carrier.bound_changed(is_bound=False)
+        process.read(*(plan() for _ in range(20)))
+        await process.turn(4)
+        assert Counter(outcome for _, outcome in world.outcomes()) == {"released": 20}
+        assert not process.channels["a"].is_bound
+        carrier.bound_changed(is_bound=True)
+        process.read(plan())
+        await process.turn(1)
+    assert len(carrier.handed) == 1

@@ -6,7 +6,7 @@ from yizhan_contracts.events import AttemptPlanned, HoldChanged
 from yizhan_contracts.topics import RETRY_DELAYS_S
 from yizhan_telecom.holds import Holds
 
-_SOON, _LATER = "5s", "60s"
+SOON, LATER = "5s", "60s"
 _LONG_S = 30.0
 """Held for so long, it is looked at once a minute: each look costs as much as a message does."""
 _RETURN_S = 10.0
@@ -27,4 +27,4 @@ def look_again_in(plan: AttemptPlanned, first_seen_ms: int, now: datetime) -> st
     """
     held_s = now.timestamp() - first_seen_ms / 1000 if first_seen_ms else 0.0
     left_s = (plan.message.valid_until - now).total_seconds()
-    return _LATER if held_s > _LONG_S and left_s > RETRY_DELAYS_S[_LATER] + _RETURN_S else _SOON
+    return LATER if held_s > _LONG_S and left_s > RETRY_DELAYS_S[LATER] + _RETURN_S else SOON

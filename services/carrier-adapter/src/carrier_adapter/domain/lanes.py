@@ -35,6 +35,7 @@ class LaneQueue(Generic[T]):
         self._behind: dict[Hashable, deque[_Place[T]]] = {}
         self._size = 0
         self._number = 0
+        self._first = 0
 
     def __len__(self) -> int:
         """Count what waits, behind a busy recipient too."""
@@ -50,6 +51,12 @@ class LaneQueue(Generic[T]):
         self._size += 1
         self._number += 1
         self._lanes[lane].append(_Place(self._number, lane, recipient, item))
+
+    def put_first(self, lane: Lane, recipient: Hashable, item: T) -> None:
+        """Queue an item at the head of its lane: it has waited elsewhere."""
+        self._size += 1
+        self._first -= 1
+        self._lanes[lane].appendleft(_Place(self._first, lane, recipient, item))
 
     def take(self) -> T | None:
         """Draw the next item and make its recipient busy; None when nothing can go."""

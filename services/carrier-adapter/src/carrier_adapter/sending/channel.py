@@ -173,7 +173,8 @@ class Channel:
             self.claimed.append(flight)
         else:
             message = flight.plan.message
-            self.queue.put(message.lane, message.recipient, flight)
+            put = self.queue.put_first if flight.is_back else self.queue.put
+            put(message.lane, message.recipient, flight)
         self.wake.set()
 
     def take_slot(self, flight: Flight) -> None:

@@ -26,6 +26,8 @@ class Desk:
     holds: Holds
     hold_back: Callable[[Flight], None]
     """Set a held flight aside, or cancel it."""
+    put_off: Callable[[Flight], None]
+    """Set a flight aside that has come back before its turn."""
 
     def is_held(self, flight: Flight) -> bool:
         """Tell whether a flight is under a hold: looked at before every claim."""

@@ -46,6 +46,11 @@ class Flight:
     joined: list["Flight"] = field(default_factory=list)
     """Other records of the same attempt, which wait for this one."""
 
+    @property
+    def is_back(self) -> bool:
+        """It comes from a retry topic, whose other records wait until this one has ended."""
+        return self.opened.record.raw.first_seen_ms > 0
+
     def is_late(self, now: datetime) -> bool:
         """Past its validity nothing is claimed."""
         return now >= self.plan.message.valid_until

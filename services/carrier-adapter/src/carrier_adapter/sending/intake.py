@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from carrier_adapter.domain.holds import hold_of, look_again_in
+from carrier_adapter.domain.holds import SOON, hold_of, look_again_in
 from carrier_adapter.domain.replay import ReplayWatch
 from carrier_adapter.metrics import AdapterMetrics
 from carrier_adapter.ports import AttemptStore, EventPublisher
@@ -75,6 +75,7 @@ class Intake:
             directory,
             holds,
             self._hold_back,
+            lambda flight: self._set_aside(flight, "waits for its turn", SOON),
         )
 
     @property
@@ -144,7 +145,10 @@ class Intake:
             return
         first_seen_ms = flight.opened.record.raw.first_seen_ms
         delay = look_again_in(flight.plan, first_seen_ms, self._clock.now())
-        flight.opened.park("held", delay, counts=False)
+        self._set_aside(flight, "held", delay)
+
+    def _set_aside(self, flight: Flight, why: str, delay: str) -> None:
+        flight.opened.park(why, delay, counts=False)
         self._let_go(flight)
 
     def _free_slot(self, flight: Flight) -> None:

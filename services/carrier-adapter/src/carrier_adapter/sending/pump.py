@@ -1,6 +1,7 @@
 """Draws a channel's queue: when the next batch may go, and how large it is."""
 
 import asyncio
+from datetime import datetime
 
 from carrier_adapter.domain.breaker import State
 from carrier_adapter.domain.facts import Ending, handed_over
@@ -15,6 +16,9 @@ from yizhan_runtime.logs import get_logger
 
 log = get_logger(__name__)
 
+_TURN_S = 10.0
+"""What comes from a retry topic goes first in its lane; for so long the others there wait for it,
+whatever their channel."""
 _SWEEP_S = 1.0
 """While something is queued, what has grown too late is looked for this often, all of it: that it
 expired must be said before its last deadline, however slow the queue."""
@@ -53,11 +57,21 @@ class Pump:
         self._note_state()
         if channel.backlog and channel.clock.monotonic() - self._swept_at >= _SWEEP_S:
             self._swept_at = channel.clock.monotonic()
-            late = channel.queue.pull(lambda flight: flight.is_late(now))
-            self._desk.inquiry.ask(late, Intent.EXPIRE)
+            self._sweep(now)
         if channel.is_shut and channel.backlog:
             self._desk.inquiry.ask(channel.queue.pull(lambda _flight: True), Intent.RELEASE)
             self._fail_claimed()
+
+    def _sweep(self, now: datetime) -> None:
+        """Take out what is too late, and what holds up a retry topic for longer than is fair."""
+        too_long = self._channel.clock.monotonic() - _TURN_S
+        for flight in self._channel.queue.pull(
+            lambda one: one.is_late(now) or (one.is_back and one.queued_at < too_long)
+        ):
+            if flight.is_late(now):
+                self._desk.inquiry.ask([flight], Intent.EXPIRE)
+            else:
+                self._desk.put_off(flight)
 
     def _fail_claimed(self) -> None:
         """Say of what an insert that timed out had claimed that it never left us."""
