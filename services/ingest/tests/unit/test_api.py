@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -34,6 +34,7 @@ from ingest.limits.throttle import Throttle
 from ingest.metrics import IngestMetrics
 from ingest.optouts.domain import Action, Stop
 from ingest.requests.api import Api, BodySizes
+from ingest.requests.collector import Collector
 from ingest.requests.many import AcceptMany
 from ingest.requests.service import AcceptRequests, Limits
 from yizhan_runtime.errors import Fatal, Retryable
@@ -663,3 +664,28 @@ async def test_the_example_in_the_document_is_accepted(world: World) -> None:
     schema = world.app.openapi()["components"]["schemas"]["SendRequest"]
     example = {**schema["examples"][0], "template": "score"}
     assert (await world.post(example)).status == 202
+
+
+async def test_a_round_begins_beside_another_when_enough_wait() -> None:
+    gate, sizes = asyncio.Event(), list[int]()
+
+    async def handle(items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        await gate.wait()
+        return items
+
+    collector: Collector[int, int] = Collector(
+        handle, max_round=10, max_waiting=50, max_rounds=2, min_beside=3
+    )
+    running = asyncio.create_task(collector.run())
+    asked: list[asyncio.Task[int]] = []
+    for waiting, expected in [(1, [1]), (2, [1]), (1, [1, 3]), (9, [1, 3])]:
+        asked += [asyncio.create_task(collector.submit(1, 30.0)) for _ in range(waiting)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert sizes == expected
+    gate.set()
+    await asyncio.gather(*asked)
+    assert sizes == [1, 3, 9]
+    running.cancel()
+    await asyncio.wait([running])

@@ -70,6 +70,8 @@ class Limits:
     max_round: int = 100
     max_waiting: int = 2000
     max_rounds: int = 2
+    min_beside: int = 20
+    """So many must wait for a round to begin beside another."""
 
 
 class AcceptRequests:
@@ -110,6 +112,7 @@ class AcceptRequests:
             max_round=limits.max_round,
             max_waiting=limits.max_waiting,
             max_rounds=limits.max_rounds,
+            min_beside=limits.min_beside,
             observe=metrics.record_round,
         )
 
