@@ -44,12 +44,14 @@ class Lease:
 class Holding:
     """This process's part of one pot."""
 
-    __slots__ = ("block", "leases", "lock", "refused_until", "taken", "taken_at")
+    __slots__ = ("block", "leases", "lock", "refused_until", "taken", "taken_at", "waiting")
 
     def __init__(self, block: int) -> None:
         self.leases: list[Lease] = []
         self.block = block
         self.taken = 0
+        self.waiting = 0
+        """Units that rounds are short of: one lease is to be good for all of them."""
         self.taken_at = float("-inf")
         self.refused_until = float("-inf")
         self.lock = asyncio.Lock()

@@ -87,16 +87,22 @@ class Purse:
         Not if another round took one since so many had been ``seen``.
         """
         holding = self.holding(pot)
-        async with holding.lock:
-            if seen is not None and holding.taken != seen:
-                return
-            now = self.now()
-            lease = await self._wallets.take_lease(self._ask(pot, holding), need, least)
-            if lease is not None:
-                holding.leases.append(Lease(lease, now + self.terms.lease_s))
-                holding.taken += 1
-            if need and (lease is None or lease.granted < need):
-                holding.refused_until = self.now() + _REFUSED_S
+        holding.waiting += need
+        try:
+            async with holding.lock:
+                if seen is None or holding.taken == seen:
+                    await self._take(pot, holding, holding.waiting, least)
+        finally:
+            holding.waiting -= need
+
+    async def _take(self, pot: Pot, holding: Holding, need: int, least: int) -> None:
+        now = self.now()
+        lease = await self._wallets.take_lease(self._ask(pot, holding), need, least)
+        if lease is not None:
+            holding.leases.append(Lease(lease, now + self.terms.lease_s))
+            holding.taken += 1
+        if need and (lease is None or lease.granted < need):
+            holding.refused_until = self.now() + _REFUSED_S
 
     def _ask(self, pot: Pot, holding: Holding) -> OpenLease:
         """Ask for twice as much where the last lease did not last, for half where it lasted."""
