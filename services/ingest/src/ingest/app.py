@@ -44,7 +44,9 @@ from ingest.quota.booking import Booking
 from ingest.quota.keeper import Keeper
 from ingest.quota.leases import Terms
 from ingest.quota.mongo import MongoWallets
+from ingest.quota.posting import post
 from ingest.quota.purse import Purse
+from ingest.quota.reminding import Reminding
 from ingest.quota.seeds import seed as seed_wallets
 from ingest.requests.api import Api, BodySizes
 from ingest.requests.many import AcceptMany
@@ -56,7 +58,12 @@ from ingest.reviews.service import Reviews
 from ingest.reviews.store import ReviewStore
 from ingest.settings import IngestSettings
 from yizhan_contracts.ids import RandomBits
-from yizhan_contracts.topics import HOLD_CHANGED, MESSAGE_ACCEPTED, SHIPMENT_ANSWERED
+from yizhan_contracts.topics import (
+    ACCOUNT_NOTIFIED,
+    HOLD_CHANGED,
+    MESSAGE_ACCEPTED,
+    SHIPMENT_ANSWERED,
+)
 from yizhan_contracts.topics import Service as Name
 from yizhan_runtime.aside import SetAside
 from yizhan_runtime.batch import BatchRoute
@@ -111,6 +118,7 @@ def build(
     inputs = MongoInputs(service.mongo())
     service.on_start(inputs.ensure_indexes)
     purse, wallets = _add_quota(service, settings, seed, inputs, metrics)
+    _add_reminders(service, wallets, catalogue)
     holds = _add_holds(service)
     stops = MongoStops(service.mongo())
     service.on_start(stops.ensure_indexes)
@@ -180,6 +188,13 @@ def _add_quota(
     service.background("leases recovering", keeper.recovering)
     service.on_stop(keeper.close_all)
     return purse, wallets
+
+
+def _add_reminders(service: Service, wallets: MongoWallets, catalogue: Snapshot) -> None:
+    service.needs([ACCOUNT_NOTIFIED])
+    reminding = Reminding(wallets, catalogue, service.publisher, post, service.clock)
+    wallets.watch(reminding.see)
+    service.background("reminders", reminding.run)
 
 
 def _add_holds(service: Service) -> HoldStore:

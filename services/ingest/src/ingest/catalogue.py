@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
+from ingest.accounts.plan import Plan
 from ingest.entry import Entry
 from ingest.limits.model import AccountLimits
 from ingest.quota.wallet import PackageKind
@@ -94,6 +95,7 @@ class AccountFacts(Entry):
     test_numbers: tuple[NumberPrefix, ...] = ()
     """Numbers, or how they begin: what goes to them is a test, whatever the key."""
     limits: AccountLimits = AccountLimits()
+    plan: Plan = Plan()
     rules: dict[Milestone, Rule] = Field(default_factory=dict)
 
     @field_validator("time_zone")

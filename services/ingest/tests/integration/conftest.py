@@ -149,6 +149,7 @@ async def corner(
                 topics.REPLY_RECEIVED,
                 topics.SHIPMENT_ANSWERED,
                 topics.HOLD_CHANGED,
+                topics.ACCOUNT_NOTIFIED,
                 *topics.MESSAGE_ACCEPTED,
                 *retries,
                 topics.dlq_topic("ingest"),

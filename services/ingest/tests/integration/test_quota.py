@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from services.ingest.tests.integration.conftest import Corner, post
+from services.ingest.tests.integration.conftest import Corner, post, until
 from services.ingest.tests.unit.asgi import Reply, call
 from services.ingest.tests.unit.making import AUTHORIZATION, event
 
 from ingest.app import Role
 from ingest.quota.mongo import WALLETS
+from yizhan_contracts import topics
+from yizhan_contracts.events import AccountNotified
 from yizhan_runtime.service import Service
 
 pytestmark = pytest.mark.integration
@@ -182,3 +184,25 @@ async def test_two_processes_never_spend_more_than_there_is(world: World, corner
     messages = {m.message_id for m in await corner.messages()}
     assert usage["leased"] == 0
     assert usage["left"] == 300 - len(messages)
+
+
+async def test_a_package_that_runs_low_is_told_of_once(world: World, corner: Corner) -> None:
+    plan = {"remind_at": [0], "remind_balance_at": ["1"]}
+    changed = await world.ask("PATCH", "/v1/accounts/shop", {"plan": plan})
+    assert changed.status == 200, changed.body
+    await world.buy("domestic", 1, "p1")
+    await world.book("5", "e1")
+    await world.until([])
+    await world.book("-4.5", "e2")
+
+    async def told_of() -> list[AccountNotified]:
+        records = await corner.read(topics.ACCOUNT_NOTIFIED.name)
+        told = [AccountNotified.model_validate_json(one.value) for one in records]
+        return told if any(one.package for one in told) else []
+
+    told = await until(told_of, 2)
+    names = sorted(one.notice_id.rpartition(".")[0] for one in told)
+    # The balance was zero before it was topped up.
+    assert names[-1] == "shop.domestic.0"
+    assert set(names[:-1]) == {"shop.balance.1"}
+    assert {one.left for one in told if one.package} == {0}

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ingest.accounts.feed import Feed
-from ingest.quota.wallet import OpenLease, PackageKind, Wallet, wallet_of
+from ingest.quota.wallet import Notice, OpenLease, PackageKind, Wallet, wallet_of
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.mongo import Document, Mongo
 
@@ -121,6 +121,29 @@ class MongoWallets:
             found = found.get(step, {})
         return next((int(one[field]) for one in found or () if one["_id"] == entry_id), 0)
 
+    async def claim(self, account_id: str, mark: str, left: float) -> Notice | None:
+        now = self._clock.now()
+        notice = {"mark": mark, "number": {"$ifNull": ["$crossings", 0]}, "left": left, "at": now}
+        update = {
+            "told": _appended("$told", mark),
+            "notices": _appended("$notices", notice),
+            "crossings": {"$add": [{"$ifNull": ["$crossings", 0]}, 1]},
+            "version": {"$add": ["$version", 1]},
+            "changed_at": now,
+        }
+        query = {"_id": account_id, "told": {"$ne": mark}}
+        document = await self._mongo.find_one_and_update(WALLETS, query, [{"$set": update}])
+        if document is None:
+            return None
+        mine = [notice for notice in self._seen(document).notices if notice.mark == mark]
+        return mine[-1]
+
+    async def told(self, account_id: str, number: int) -> None:
+        await self._write({"_id": account_id}, {"$pull": {"notices": {"number": number}}})
+
+    async def rearm(self, account_id: str, mark: str) -> None:
+        await self._write({"_id": account_id, "told": mark}, {"$pull": {"told": mark}})
+
     async def _write(self, query: Mapping[str, Any], update: Mapping[str, Any]) -> Wallet | None:
         full = {
             **update,
@@ -168,17 +191,20 @@ def _lease_update(asked: OpenLease, need: int, now: datetime) -> list[Document]:
         "until": asked.until,
         "dead_at": asked.dead_at,
     }
-    leases = {"$concatArrays": [{"$ifNull": [f"${package}.leases", []]}, [lease]]}
     return [
         {
             "$set": {
-                f"{package}.leases": leases,
+                f"{package}.leases": _appended(f"${package}.leases", lease),
                 f"{package}.left": {"$subtract": [left, granted]},
                 "version": {"$add": ["$version", 1]},
                 "changed_at": now,
             }
         }
     ]
+
+
+def _appended(field: str, value: object) -> Document:
+    return {"$concatArrays": [{"$ifNull": [field, []]}, [value]]}
 
 
 def _entry(entry_id: str, by: str, at: datetime, **amount: int) -> Document:

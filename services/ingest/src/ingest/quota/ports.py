@@ -1,11 +1,11 @@
 """What quota needs of its stores. Every method raises Retryable while the store is away."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ingest.ports import Input
-from ingest.quota.wallet import OpenLease, PackageKind
+from ingest.quota.wallet import Notice, OpenLease, PackageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,24 @@ class Wallets(Protocol):
         ...
 
     async def is_open(self, account_id: str, kind: PackageKind, lease_id: str) -> bool: ...
+
+
+class Notices(Protocol):
+    """Which thresholds were crossed and told; kept in the wallet."""
+
+    async def claim(self, account_id: str, mark: str, left: float) -> Notice | None:
+        """Claim a crossing. None: somebody else did."""
+        ...
+
+    async def told(self, account_id: str, number: int) -> None: ...
+
+    async def rearm(self, account_id: str, mark: str) -> None:
+        """Let a threshold be crossed again."""
+        ...
+
+
+Post = Callable[[str, bytes], Awaitable[None]]
+"""Posts a notice to an address; never raises."""
 
 
 class PaidInputs(Protocol):

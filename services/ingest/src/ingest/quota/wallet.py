@@ -78,6 +78,16 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """A threshold that was crossed, for the ``number``-th time, and is perhaps not told yet."""
+
+    mark: str
+    number: int
+    left: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Wallet:
     """An account's packages and balance."""
 
@@ -85,6 +95,9 @@ class Wallet:
     balance_e4: int = 0
     currency: str = "CNY"
     packages: Mapping[PackageKind, Package] = field(default_factory=dict)
+    told: frozenset[str] = frozenset()
+    """Thresholds that are crossed and claimed."""
+    notices: tuple[Notice, ...] = ()
 
     def package(self, kind: PackageKind) -> Package:
         return self.packages.get(kind, Package())
@@ -114,7 +127,17 @@ def wallet_of(document: Mapping[str, Any]) -> Wallet:
         for kind, package in document["packages"].items()
         if kind in set(PackageKind)
     }
-    return Wallet(account_id, document["balance_e4"], document["currency"], packages)
+    return Wallet(
+        account_id,
+        document["balance_e4"],
+        document["currency"],
+        packages,
+        frozenset(document.get("told", ())),
+        tuple(
+            Notice(one["mark"], one["number"], one["left"], one["at"])
+            for one in document.get("notices", ())
+        ),
+    )
 
 
 def _package_of(account_id: str, kind: PackageKind, document: Mapping[str, Any]) -> Package:

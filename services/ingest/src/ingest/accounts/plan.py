@@ -1,0 +1,20 @@
+"""What was agreed with an account about its quota."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from ingest.entry import Entry
+
+Money = Annotated[Decimal, Field(ge=0, decimal_places=4, max_digits=18)]
+
+
+class Plan(Entry):
+    """When an account is reminded that something runs low."""
+
+    remind_at: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=10)] = ()
+    """Of each package, in chargingNum: one reminder when it sinks to each of these."""
+    remind_balance_at: Annotated[tuple[Money, ...], Field(max_length=10)] = ()
+    notice_url: Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://\S+)?$")] = ""
+    """Where reminders are posted as well; operators set it."""
