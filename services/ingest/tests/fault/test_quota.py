@@ -111,7 +111,7 @@ class Load:
             for _ in range(20):
                 self.events += 1
                 given = event(
-                    f"+120155501{self.events % 100:02d}",
+                    f"+121255501{self.events % 100:02d}",
                     event_id=f"e{self.events}",
                     shipment_id=f"S{self.events}",
                     occurred_at=now,
