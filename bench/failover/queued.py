@@ -13,7 +13,7 @@ from bench.failover.broken import doubles
 from bench.failover.house import BRIEF, BRIEF_VALIDITY_S, CHANNELS, House, open_house
 from bench.failover.seen import Handed, Said, hand_overs, quantiles_ms, read_all
 from bench.load import SettledCounter, publish_events, shipment_events
-from yizhan_contracts.events import AttemptOutcome, Lane
+from yizhan_contracts.events import AttemptOutcome, Lane, Status
 from yizhan_contracts.topics import attempt_planned
 
 ALPHA, *OTHERS = CHANNELS
@@ -92,6 +92,11 @@ def _of_hand_overs(said: Said, handed: list[Handed], broken: datetime) -> dict[s
         "a_second_by_others": round(len(after) / max(after[-1], 0.1)) if after else 0,
         "never_taken": len(valid_until.keys() - {one.message_id for one in handed}),
         "taken_after_validity": sum(one.at > valid_until[one.message_id] for one in handed),
+        "expired_ms_after_validity": quantiles_ms(
+            one.settled_at - valid_until[one.message_id]
+            for one in said.settled.values()
+            if one.status is Status.EXPIRED
+        ),
         "in_doubt": sum(f.outcome is AttemptOutcome.IN_DOUBT for f in said.finished),
     }
 

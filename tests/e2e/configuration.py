@@ -16,7 +16,7 @@ NARROW = "BE"
 """A country whose first channel takes four messages a second."""
 
 OPERATED = "AT"
-"""A country whose first channel takes four messages a second, and is taken out by operators."""
+"""A country whose first channel takes one message a second, and is taken out by operators."""
 
 NO_ROUTE = "IS"
 """A country that no channel serves."""
@@ -34,7 +34,7 @@ def change(files: Files) -> None:
     _add_channel(files, "drip", DRIP, tps=0.01)
     _add_channel(files, "late", LATE, tps=100)
     _add_channel(files, "narrow", NARROW, tps=4)
-    _add_channel(files, "operated", OPERATED, tps=4)
+    _add_channel(files, "operated", OPERATED, tps=1)
     policy = {"receipt_timeout_s": 3, "voice": "on-failure", "voice_wait_s": 30}
     add_account(files, "quick", like="demo", suffix="-quick", policy=policy)
     hold = {"receipt_timeout_s": 3, "in_doubt": "hold"}

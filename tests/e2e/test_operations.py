@@ -18,6 +18,9 @@ from yizhan_contracts.events import AttemptOutcome, Status
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90), pytest.mark.asyncio(loop_scope="session")]
 
 
+OTHERS = ("apex-global", "fallback-global")
+
+
 async def yizhan(world: World, *arguments: str) -> str:
     """Run the command beside the stack; it finds address and token in the stack's own file."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -34,17 +37,22 @@ async def yizhan(world: World, *arguments: str) -> str:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def enabled(world: World) -> AsyncIterator[None]:
-    """Let the channel take messages again."""
+    """Let all channels take messages again."""
     yield
     await yizhan(world, "channels", "enable", "operated")
+    for channel in OTHERS:
+        await world.operate("router", f"/v1/channels/{channel}/enable")
 
 
 @pytest.mark.usefixtures("enabled")
 async def test_a_disabled_channel_hands_its_queue_back_and_every_message_goes_once(
     world: World,
 ) -> None:
-    ids = await asyncio.gather(*(world.send(world.number(OPERATED)) for _ in range(12)))
+    # With the others draining there is nowhere to spill over to: ten seconds of queue.
+    await asyncio.gather(*(world.operate("router", f"/v1/channels/{c}/drain") for c in OTHERS))
+    ids = await asyncio.gather(*(world.send(world.number(OPERATED)) for _ in range(10)))
     await until(lambda: _planned_for_it(world, ids), "the queue to be there")
+    await asyncio.gather(*(world.operate("router", f"/v1/channels/{c}/enable") for c in OTHERS))
     told = await yizhan(world, "channels", "disable", "operated", "--reason", "it bills twice")
     assert "operated: disabled, nothing new: disabled" in told
     assert "it bills twice" in await yizhan(world, "channels", "list")
