@@ -86,6 +86,8 @@ class PlanAttempts:
             return closed(task, Reason.ATTEMPTS_EXHAUSTED, now)
         facts = Facts.of(task.message, task.n)
         if task.released_by:
+            if arrival.waits_since is None:
+                self._chooser.released(task.released_by, health_now)
             return self._plan_released(task, facts, arrival.waits_since, now, health_now)
         return self._plan_next(task, facts, arrival.waits_since, now, health_now)
 

@@ -308,6 +308,18 @@ async def test_where_no_channel_takes_the_message_it_settles_with_the_reason(
     assert router.plan.decision.excluded["strict"].startswith(said)
 
 
+async def test_a_channel_that_handed_its_queue_back_is_not_taken_to_be_full() -> None:
+    narrow, wide = channel("a", tps=1.0), channel("b", priority=20)
+    router = Router(narrow)
+    queue = [message(number) for number in range(100)]
+    await router.take(*queue)
+    router.use(Table((narrow.model_copy(update={"enabled": False}), wide)))
+    await router.take(*(finished(one, RELEASED) for one in queue))
+    router.use(Table((narrow, wide)))
+    await router.take(message(200))
+    assert [plan.channel for plan in router.plans] == ["a"] * 100 + ["b"] * 100 + ["a"]
+
+
 async def test_what_a_disabled_channel_reports_is_not_held_against_it() -> None:
     router = two()
     off = channel("a", enabled=False)

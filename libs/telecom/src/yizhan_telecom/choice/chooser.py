@@ -99,6 +99,12 @@ class Chooser:
                 health.probed(chosen.row.entry.channel, country, now)
         return chosen
 
+    def released(self, channel: str, now: float) -> None:
+        """Note that a channel handed a message back: its queue is shorter than was planned."""
+        configured = self._table.channels.get(channel)
+        if configured is not None:
+            self._loads.released(channel, configured.tps, now)
+
     def look(self, facts: Facts, now: float, tried: Collection[str] = ()) -> Choice:
         """Say what would be chosen, probes aside; nothing is noted."""
         return self._choose(facts, now, tried, None)

@@ -21,6 +21,11 @@ class Loads:
         level, at = self._levels.get(entry.channel, _NOTHING)
         self._levels[entry.channel] = (max(level - (now - at) * entry.tps, 0.0) + count, now)
 
+    def released(self, channel: str, tps: float, now: float) -> None:
+        """Note a message that a channel handed back: it is not waiting there any more."""
+        level, at = self._levels.get(channel, _NOTHING)
+        self._levels[channel] = (max(level - (now - at) * tps - 1.0, 0.0), now)
+
     def wait_s(self, entry: Entry, backlog: int, now: float) -> float:
         """Give how long a message planned now would wait for its turn, in seconds."""
         level, at = self._levels.get(entry.channel, _NOTHING)
