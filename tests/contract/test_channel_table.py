@@ -12,8 +12,8 @@ DEMO = Path(__file__).parents[2] / "deploy" / "config" / "channels.yaml"
 
 ODD = b"""
 channels:
-  - {channel: no, carrier: a, carrier_account: b, protocol: none, countries: {NO: {}}}
-  - {channel: '007', carrier: a, carrier_account: b, protocol: none, countries: {'*': {}}}
+  - {channel: no, carrier: a, carrier_account: b, protocol: none, test: true, countries: {NO: {}}}
+  - {channel: '007', carrier: a, carrier_account: b, protocol: none, test: true, countries: {'*': {}}}
 """
 
 
