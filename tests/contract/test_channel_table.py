@@ -13,7 +13,7 @@ DEMO = Path(__file__).parents[2] / "deploy" / "config" / "channels.yaml"
 ODD = b"""
 channels:
   - {channel: no, carrier: a, carrier_account: b, protocol: none, test: true, countries: {NO: {}}}
-  - {channel: '007', carrier: a, carrier_account: b, protocol: none, test: true, countries: {'*': {}}}
+  - {channel: '007', carrier: a, carrier_account: b, protocol: none, test: true, countries: {BE: {}}}
 """
 
 
