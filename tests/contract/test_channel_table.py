@@ -12,8 +12,10 @@ DEMO = Path(__file__).parents[2] / "deploy" / "config" / "channels.yaml"
 
 ODD = b"""
 channels:
-  - {channel: no, carrier: a, carrier_account: b, protocol: none, test: true, countries: {NO: {}}}
-  - {channel: '007', carrier: a, carrier_account: b, protocol: none, test: true, countries: {BE: {}}}
+  - {channel: no, carrier: a, carrier_account: b,
+     protocol: none, test: true, countries: {NO: {}}}
+  - {channel: '07', carrier: a, carrier_account: b,
+     protocol: none, test: true, countries: {'*': {}}}
 """
 
 
