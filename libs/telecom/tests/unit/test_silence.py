@@ -149,6 +149,29 @@ def test_a_silent_carrier_that_speaks_again_is_used_again() -> None:
     assert carrier.state() is State.HEALTHY
 
 
+@pytest.mark.parametrize("age_s", [600.0, 14_400.0])
+def test_what_is_heard_of_old_messages_is_held_against_nobody(age_s: float) -> None:
+    carrier = Carrier(health_of()).run(30)
+    lost = tuple(500 * count for count in by_age(age_s))
+    for number in range(1, 5):
+        report = DeliveryReported(
+            channel="a",
+            instance="r2",
+            incarnation="x",
+            countries={
+                "FR": CountryReceipts(
+                    failed=500 * number,
+                    overdue=900 * number,
+                    failed_by_age=tuple(number * count for count in lost),
+                )
+            },
+            reported_at=EPOCH,
+        )
+        carrier.health.delivery_reported(report, carrier.adapter.at)
+        carrier.run(1)
+    assert carrier.state() is State.HEALTHY
+
+
 # Right-censoring
 
 

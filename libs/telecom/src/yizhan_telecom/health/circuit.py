@@ -193,8 +193,8 @@ class Circuit:
         self._trial_bad += outcomes.bad + (outcomes.refused if refusals_count else 0)
 
     def _count_receipts(self, now: float, receipts: Receipts) -> None:
-        self.receipts.add(now, receipts)
-        self._recent_receipts.add(now, receipts)
+        self.receipts.add(now, receipts.younger_than(self._rules.receipts_known_s))
+        self._recent_receipts.add(now, self._fresh(now, receipts))
         self.silence.heard(now, receipts.heard_by_age)
         if self.kind in BY_RECEIPTS and self.state is State.PROBING:
             of_probes = receipts.younger_than(now - self.since)

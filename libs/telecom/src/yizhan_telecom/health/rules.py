@@ -123,6 +123,8 @@ class HealthRules:
     """Receipts as young as this show that we hear."""
     silence_every_s: float = 0.5
     silence_trial_at: float = 2.0
+    receipts_known_s: float = 1_800.0
+    """Receipts of older messages say nothing of the expected delivery either."""
     receipts_fresh_s: float = 120.0
     """Receipts of older messages are no evidence of how a channel does now."""
 
