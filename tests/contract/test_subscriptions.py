@@ -19,7 +19,6 @@ MODULES = {service: service.replace("-", "_") for service in Service}
 DECLARED = {topic.name: topic for topic in topics.all_topics([CHANNEL])}
 # Declared, and not read yet: who begins to read one takes it out of here.
 NOT_YET: dict[Service, AbstractSet[str]] = {
-    Service.INGEST: {"message.settled.v1"},
     Service.VOICE_FALLBACK: {"channel.configured.v1", "message.settled.v1"},
 }
 

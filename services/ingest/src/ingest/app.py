@@ -17,7 +17,7 @@ from ingest.adapters.mongo_keys import KEYS, MongoKeys
 from ingest.adapters.mongo_limits import MongoCounters, MongoSlots
 from ingest.content.files import WordFiles
 from ingest.events.service import TakeShipmentEvents
-from ingest.handlers import ReplyHandler, ShipmentHandler
+from ingest.handlers import ReplyHandler, SettledHandler, ShipmentHandler
 from ingest.holds.api import make_router as make_hold_router
 from ingest.holds.service import ManageHolds
 from ingest.holds.store import HoldStore
@@ -47,6 +47,7 @@ from ingest.quota.mongo import MongoWallets
 from ingest.quota.posting import post
 from ingest.quota.purse import Purse
 from ingest.quota.reminding import Reminding
+from ingest.quota.returns import Returns
 from ingest.quota.seeds import seed as seed_wallets
 from ingest.requests.api import Api, BodySizes
 from ingest.requests.many import AcceptMany
@@ -92,6 +93,7 @@ class _Shared:
     content: Content
     inputs: MongoInputs
     purse: Purse
+    wallets: MongoWallets
     holds: HoldStore
     stops: MongoStops
     metrics: IngestMetrics
@@ -123,7 +125,17 @@ def build(
     stops = MongoStops(service.mongo())
     service.on_start(stops.ensure_indexes)
     shared = _Shared(
-        service, settings, catalogue, content, inputs, purse, holds, stops, metrics, random_bits
+        service,
+        settings,
+        catalogue,
+        content,
+        inputs,
+        purse,
+        wallets,
+        holds,
+        stops,
+        metrics,
+        random_bits,
     )
     if Role.API in roles:
         _add_api(shared, seed)
@@ -303,3 +315,15 @@ def _add_events(shared: _Shared) -> None:
         ReplyHandler(opt_outs).route(),
     ]
     service.consume_batches(Name.INGEST, routes, max_records=shared.settings.ingest_batch_records)
+    _add_returns(shared)
+
+
+def _add_returns(shared: _Shared) -> None:
+    """Hear what failed, in a group of its own: it stops no shipment event."""
+    service = shared.service
+    returns = Returns(
+        service.mongo(), shared.inputs, shared.wallets, shared.catalogue, service.clock
+    )
+    service.on_start(returns.ensure_indexes)
+    service.background("returns", returns.run)
+    service.consume_batches(f"{Name.INGEST}-settled", [SettledHandler(returns).route()])

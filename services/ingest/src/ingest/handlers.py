@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from ingest.events.parsing import ShipmentEvent, Unreadable, read
 from ingest.events.service import Arrival, TakeShipmentEvents
 from ingest.optouts.service import OptOuts
-from yizhan_contracts.events import ReplyReceived
-from yizhan_contracts.topics import REPLY_RECEIVED, SHIPMENT_UPDATED
+from ingest.quota.returns import Returns
+from yizhan_contracts.events import MessageSettled, ReplyReceived
+from yizhan_contracts.topics import MESSAGE_SETTLED, REPLY_RECEIVED, SHIPMENT_UPDATED
 from yizhan_runtime.aside import Aside, SetAside
 from yizhan_runtime.batch import BatchRoute
 from yizhan_runtime.logs import get_logger
-from yizhan_runtime.records import Parked, Record, contract
+from yizhan_runtime.records import Parked, RawRecord, Record, contract
 
 log = get_logger(__name__)
 
@@ -56,6 +58,35 @@ class ReplyHandler:
         """Take a batch; when this returns, what it asks for is in force."""
         await self._opt_outs.hear([record.event for record in records])
         return ()
+
+
+class SettledHandler:
+    """Takes batches of final verdicts: what failed may come back."""
+
+    def __init__(self, returns: Returns) -> None:
+        self._returns = returns
+
+    def route(self) -> BatchRoute[MessageSettled | None]:
+        """Declare what is read, how, and by whom."""
+        return BatchRoute((MESSAGE_SETTLED.name,), _settled, self.on_message_settled)
+
+    async def on_message_settled(
+        self, records: Sequence[Record[MessageSettled | None]]
+    ) -> Sequence[Parked]:
+        """Take a batch; when this returns, what matters of it is stored."""
+        await self._returns.hear([one.event for one in records if one.event is not None])
+        return ()
+
+
+_DELIVERED: Final = (b'"status":"delivered"', b'"revision":1,')
+_parse_settled = contract(MessageSettled)
+
+
+def _settled(raw: RawRecord) -> MessageSettled | None:
+    """Parse what may matter: nearly all are delivered at once, and told by two looks."""
+    if raw.value is not None and all(sign in raw.value for sign in _DELIVERED):
+        return None
+    return _parse_settled(raw)
 
 
 def _arrived_at(record: Record[Read]) -> datetime:

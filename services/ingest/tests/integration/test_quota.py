@@ -10,10 +10,15 @@ from services.ingest.tests.integration.conftest import Corner, post, until
 from services.ingest.tests.unit.asgi import Reply, call
 from services.ingest.tests.unit.making import AUTHORIZATION, event
 
+from ingest.accounts.snapshot import Snapshot
+from ingest.accounts.store import AccountStore
+from ingest.adapters.mongo import MongoInputs
 from ingest.app import Role
-from ingest.quota.mongo import WALLETS
+from ingest.quota.mongo import WALLETS, MongoWallets
+from ingest.quota.returns import Returns
+from ingest.quota.wallet import PackageKind
 from yizhan_contracts import topics
-from yizhan_contracts.events import AccountNotified
+from yizhan_contracts.events import AccountNotified, MessageAccepted, MessageSettled, Status
 from yizhan_runtime.service import Service
 
 pytestmark = pytest.mark.integration
@@ -206,3 +211,60 @@ async def test_a_package_that_runs_low_is_told_of_once(world: World, corner: Cor
     assert names[-1] == "shop.domestic.0"
     assert set(names[:-1]) == {"shop.balance.1"}
     assert {one.left for one in told if one.package} == {0}
+
+
+def settled(message: MessageAccepted, status: Status, revision: int = 1) -> MessageSettled:
+    return MessageSettled(
+        message_id=message.message_id,
+        account_id=message.account_id,
+        status=status,
+        revision=revision,
+        country=message.country,
+        lane=message.lane,
+        charging_num=message.charging_num,
+        origin=message.origin,
+        accepted_at=message.accepted_at,
+        settled_at=message.accepted_at,
+    )
+
+
+async def test_what_failed_comes_back_once_and_goes_when_it_was_delivered_after_all(
+    world: World, corner: Corner
+) -> None:
+    await world.ask("PATCH", "/v1/accounts/shop", {"plan": {"returns": ["failed"]}})
+    await world.buy("domestic", 100, "p1")
+    await world.book("1", "e1")
+    for number in range(4):
+        assert (await post(world.service, body(), key=f"k{number}")).status == 202
+    await world.service.stop()
+    other = await corner.start({Role.EVENTS})
+    lost, found, fine, expired = await corner.messages()
+    wallets = MongoWallets(other.mongo(), other.clock)
+    accounts = Snapshot()
+    store = AccountStore(other.mongo(), accounts.put_facts, other.clock)
+    await store.feed.load()
+    returns = Returns(other.mongo(), MongoInputs(other.mongo()), wallets, accounts, other.clock)
+
+    async def left() -> int:
+        wallet = await wallets.find("shop")
+        assert wallet is not None
+        return wallet.package(PackageKind.DOMESTIC).left
+
+    assert await left() == 96
+    verdicts = [
+        settled(lost, Status.FAILED),
+        settled(found, Status.FAILED),
+        settled(fine, Status.DELIVERED),
+        settled(expired, Status.EXPIRED),
+    ]
+    for _ in range(2):
+        await returns.hear(verdicts)
+        await returns.apply()
+        assert await left() == 98
+    await returns.hear([settled(found, Status.DELIVERED, revision=2)])
+    await returns.apply()
+    assert await left() == 97
+    # Over Kafka as well: it is heard, and changes nothing more.
+    await other.publisher.publish(verdicts)
+    await returns.apply()
+    assert await left() == 97

@@ -106,6 +106,13 @@ class MongoInputs:
             )
         ]
 
+    async def leases_of(self, message_ids: Collection[str]) -> Mapping[str, tuple[str, int]]:
+        """Give lease and units by message id, of those that were paid for."""
+        query = {"message_id": {"$in": list(message_ids)}}
+        fields = ["message_id", "lease", "units"]
+        found = await self._mongo.find(INPUTS, query, fields=fields)
+        return {one["message_id"]: (one["lease"], one["units"]) for one in found if "lease" in one}
+
     async def forget(self, input_ids: Collection[str]) -> None:
         await self._mongo.delete_by_ids(INPUTS, input_ids)
 

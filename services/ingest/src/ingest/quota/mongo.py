@@ -121,6 +121,29 @@ class MongoWallets:
             found = found.get(step, {})
         return next((int(one[field]) for one in found or () if one["_id"] == entry_id), 0)
 
+    async def set_returned(self, day: tuple[str, PackageKind, str], units: int) -> None:
+        """Take the difference to what was taken for that day; not below zero, and then later."""
+        account_id, kind, date = day
+        package = f"packages.{kind}"
+        found = await self._mongo.find_by_ids(WALLETS, [account_id])
+        known: Any = found.get(account_id, {})
+        for step in ("packages", kind, "days"):
+            known = known.get(step, {})
+        before = known.get(date, 0)
+        if units == before or account_id not in found:
+            return
+        query = {
+            "_id": account_id,
+            f"{package}.days.{date}": before if date in known else {"$exists": False},
+            f"{package}.left": {"$gte": before - units},
+        }
+        delta = units - before
+        update = {
+            "$inc": {f"{package}.left": delta, f"{package}.returned": delta},
+            "$set": {f"{package}.days.{date}": units},
+        }
+        await self._write(query, update)
+
     async def claim(self, account_id: str, mark: str, left: float) -> Notice | None:
         now = self._clock.now()
         notice = {"mark": mark, "number": {"$ifNull": ["$crossings", 0]}, "left": left, "at": now}
