@@ -31,7 +31,7 @@ def change(files: Files) -> None:
             **dict.fromkeys([*COUNTRIES, NARROW, OPERATED], rest),
             **countries,
         }
-    _add_channel(files, "drip", DRIP, tps=0.01)
+    _add_channel(files, "drip", DRIP, tps=0.05)
     _add_channel(files, "late", LATE, tps=100)
     _add_channel(files, "narrow", NARROW, tps=4)
     _add_channel(files, "operated", OPERATED, tps=1)

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90), pytest.mark.asyncio(loop
 
 
 async def test_a_message_past_its_validity_settles_expired_and_is_not_sent(world: World) -> None:
-    """Of two messages for a channel that takes one in a hundred seconds, valid for thirty."""
+    """Of two messages for a channel that takes one in twenty seconds, valid for thirty."""
     settled = [await world.settled(i, within_s=60) for i in world.dripping]
     assert {event.status for event in settled} == {Status.DELIVERED, Status.EXPIRED}
     (expired,) = [event for event in settled if event.status is Status.EXPIRED]
