@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
 from ingest.catalogue import Scope
 from ingest.holds.service import ManageHolds
@@ -27,7 +27,7 @@ class NewHold(BaseModel):
 
     kind: Kind
     id: Annotated[str, Field(min_length=1, max_length=200, pattern=_VISIBLE)]
-    cancel: bool = False
+    cancel: StrictBool = False
     """What is stopped settles as cancelled instead of waiting until it is resumed."""
     reason: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 

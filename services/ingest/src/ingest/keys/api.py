@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
 from ingest.catalogue import Scope
 from ingest.keys.callers import Caller
@@ -24,8 +24,8 @@ class NewKey(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({Scope.SEND, Scope.READ})
-    test: bool = False
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = (Scope.READ, Scope.SEND)
+    test: StrictBool = False
     """Messages of a test key go through the test channel: no carrier sees them."""
 
 

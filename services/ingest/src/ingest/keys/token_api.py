@@ -21,7 +21,7 @@ class NewToken(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({Scope.READ})
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = (Scope.READ,)
     ttl_s: Annotated[int, Field(ge=10, le=900)] = 300
 
 
@@ -46,8 +46,9 @@ def make_token_router(issuer: TokenIssuer) -> APIRouter:
     async def make_token(caller: Anybody, wanted: NewToken, response: Response) -> TokenMade:
         """Give a token with some of the key's scopes, for minutes."""
         response.headers["Cache-Control"] = "no-store"
-        token, expires_at = issuer.issue(caller, wanted.scopes, wanted.ttl_s)
-        return TokenMade(token=token, expires_at=expires_at, scopes=sorted(wanted.scopes))
+        scopes = frozenset(wanted.scopes)
+        token, expires_at = issuer.issue(caller, scopes, wanted.ttl_s)
+        return TokenMade(token=token, expires_at=expires_at, scopes=sorted(scopes))
 
     async def show_keys(response: Response) -> KeySet:
         """Show the public keys that tokens are checked with."""

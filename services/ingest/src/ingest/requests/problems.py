@@ -4,6 +4,7 @@ A route raises ``RequestRefused`` from wherever it finds what is wrong; the rest
 """
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +25,8 @@ MEDIA_TYPE = "application/problem+json"
 XML_MEDIA_TYPE = "application/problem+xml"
 CHALLENGE = "Bearer, YIZHAN-HMAC-SHA256"
 MAX_ERRORS = 20
+_PARAMETER = re.compile(r"\{[^}]*\}")
+_HEALTH = frozenset({"/live", "/ready", "/metrics"})
 REFUSED = "yizhan.refused"
 """Where the ASGI scope tells the code of a refusal, to be counted."""
 _BY_STATUS = {
@@ -98,6 +101,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def on_http(request: Request, error: Any) -> Response:  # noqa: ANN401 - its handler
         response = _answer(request, _of_framework(error))
         response.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(_methods(app, request.url.path))
         return response
 
     handle(RequestRefused, lambda error: error)
@@ -119,6 +124,15 @@ def _handler(
 def answer(request: Request, error: RequestRefused | Retryable) -> Response:
     """Answer what a route raised."""
     return _answer(request, error if isinstance(error, RequestRefused) else _away(error))
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """Give all methods of an address: the router tells those of its first route only."""
+    found = {"GET"} if path in _HEALTH else set[str]()
+    for template, operations in app.openapi()["paths"].items():
+        if re.fullmatch(_PARAMETER.sub("[^/]+", template), path):
+            found |= {method.upper() for method in operations}
+    return sorted(found)
 
 
 def _answer(request: Request, refused: RequestRefused) -> Response:
