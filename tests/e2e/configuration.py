@@ -18,6 +18,9 @@ NARROW = "BE"
 OPERATED = "AT"
 """A country whose first channel takes one message a second, and is taken out by operators."""
 
+HELD = "held"
+"""An account that operators stop."""
+
 NO_ROUTE = "IS"
 """A country that no channel serves."""
 
@@ -39,6 +42,7 @@ def change(files: Files) -> None:
     add_account(files, "quick", like="demo", suffix="-quick", policy=policy)
     hold = {"receipt_timeout_s": 3, "in_doubt": "hold"}
     add_account(files, "hold", like="demo-sms", suffix="-hold", policy=hold)
+    add_account(files, HELD, like="demo-sms", suffix=f"-{HELD}")
     add_account(files, "tester", like="demo-sms", suffix="-test", test=True)
 
 

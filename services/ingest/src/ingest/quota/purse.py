@@ -2,7 +2,7 @@
 
 A lease is a block of a package that one conditional update moved into this process's hands. What a
 crash leaves of it is settled by the inputs that name it (``settling``). The rules that make the
-count exact are in docs/adr (quota is leased).
+count exact are in docs/adr/0020.
 """
 
 import asyncio
