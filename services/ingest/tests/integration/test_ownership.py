@@ -65,7 +65,10 @@ def filled(path: str, owned: dict[str, str]) -> str:
 
 @pytest.fixture
 async def service(corner: Corner) -> Service:
-    vault = {"ingest_vault_keys": SecretStr("material-of-the-test")}
+    vault = {
+        "ingest_vault_keys": SecretStr("material-of-the-test"),
+        "internal_token": SecretStr("the-operators-token"),
+    }
     corner.settings = corner.settings.model_copy(update=vault)
     return await corner.start([Role.API])
 
@@ -109,3 +112,34 @@ async def test_every_route_says_what_may_go_wrong_and_who_is_let_in(service: Ser
                 assert "Retry-After" in response["headers"], (*where, status)
         if "requestBody" in operation:
             assert {"400", "413", "422"} <= operation["responses"].keys(), where
+
+
+HOSTILE = {
+    "deep lists": b"[" * 60_000,
+    "deep objects": b'{"a":' * 10_000,
+    "closed and deep": b'{"name":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "half a character": b'{"name": "\\ud800", "id": "\\udfff", "reason": "\\ud800"}',
+    "half a character in a name": b'{"\\ud800": 1}',
+    "a NUL": b'{"name": "a\\u0000b", "id": "\\u0000", "number": "\\u0000"}',
+    "huge numbers": b'{"version": 1e999, "ttl_s": -1e400, "units": ' + b"9" * 6_000 + b"}",
+    "no UTF-8": b'{"name": "\xff\xfe"}',
+    "ten megabytes": b'{"name": "' + b"x" * 10_000_000 + b'"}',
+    "nothing": b"",
+    "a list": b"[]",
+}
+
+
+async def test_no_hostile_body_is_a_mistake_of_ours(service: Service) -> None:
+    bodies = [path for _, path, operation in operations(service) if "requestBody" in operation]
+    assert "/v1/messages/many" in bodies
+    for method, path, operation in operations(service):
+        for authorization in (AUTHORIZATION, "Bearer the-operators-token"):
+            headers = {"Authorization": authorization, "Yizhan-Account": "shop"}
+            headers["Content-Type"] = "application/json"
+            for kind, body in HOSTILE.items() if "requestBody" in operation else ():
+                reply = await call(
+                    service.http, method, filled(path, {}), headers=headers, body=body
+                )
+                where = (method, path, kind)
+                assert 400 <= reply.status < 500, (*where, reply.status, reply.body[:300])
+                assert reply.headers["content-type"].startswith("application/problem+"), where
