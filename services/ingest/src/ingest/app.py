@@ -146,9 +146,20 @@ def build(
             service.http.include_router(router)
     if Role.EVENTS in roles:
         _add_events(shared)
+    _open_when_read(service)
     kept = timedelta(hours=settings.ingest_inputs_kept_h)
     service.background("retention", lambda: forget_old_inputs(inputs, service.clock, kept))
     return service
+
+
+def _open_when_read(service: Service) -> None:
+    """Refuse requests (503) until all start hooks are done: a good key would be unknown before."""
+    service.http.state.is_starting = True
+
+    async def open_doors() -> None:
+        service.http.state.is_starting = False
+
+    service.on_start(open_doors)
 
 
 def _add_accounts(service: Service, seed: FileCatalogue) -> tuple[Snapshot, AccountStore]:

@@ -101,8 +101,7 @@ class Load:
                 if answer.status == 202:
                     self.accepted[found["message_id"]] = found["charging_num"]
                     return True
-                # 401: it listens already and has not read its keys yet.
-                assert answer.status in {401, 409, 503}, found
+                assert answer.status in {409, 503}, found
         return False
 
     async def publish(self, producer: AIOKafkaProducer, topic: str) -> None:

@@ -13,7 +13,7 @@ from services.ingest.tests.unit.making import AUTHORIZATION, event
 from ingest.accounts.snapshot import Snapshot
 from ingest.accounts.store import AccountStore
 from ingest.adapters.mongo import MongoInputs
-from ingest.app import Role
+from ingest.app import Role, build
 from ingest.quota.mongo import WALLETS, MongoWallets
 from ingest.quota.returns import Returns
 from ingest.quota.wallet import PackageKind
@@ -136,6 +136,13 @@ async def test_an_account_is_added_changed_and_shown(world: World) -> None:
     assert await world.codes() == ["account-not-verified"]
     names = {one["id"] for one in (await world.ask("GET", "/v1/accounts")).json()["accounts"]}
     assert names == {"shop", "other", "waiting", "fresh"}
+
+
+async def test_a_good_key_is_not_unknown_before_the_keys_are_read(corner: Corner) -> None:
+    service = build(corner.settings, roles={Role.API})
+    reply = await post(service, body())
+    assert (reply.status, reply.json()["code"]) == (503, "unavailable")
+    service.mongo().close()
 
 
 async def test_a_stop_gives_back_what_was_leased(world: World, corner: Corner) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request
 
 from ingest.catalogue import Scope
+from ingest.codes import Code, Refusal
+from ingest.errors import RequestRefused
 from ingest.keys.callers import Asked, Authenticator, Caller
 
 ACCOUNT_HEADER = "yizhan-account"
@@ -31,7 +33,7 @@ async def current_operator(request: Request) -> Caller:
 
 
 def caller_of(request: Request, body: bytes) -> Caller:
-    """Say who asks. Raises RequestRefused (401)."""
+    """Say who asks. Raises RequestRefused (401; 503 at the start)."""
     headers = request.headers
     asked = Asked(
         method=request.method,
@@ -44,7 +46,9 @@ def caller_of(request: Request, body: bytes) -> Caller:
 
 
 def authenticator_of(request: Request) -> Authenticator:
-    """Give the application's one."""
+    """Give the application's one. Raises RequestRefused (503) while keys are still being read."""
+    if getattr(request.app.state, "is_starting", False):
+        raise RequestRefused(503, [Refusal(Code.UNAVAILABLE)], retry_after_s=1)
     found: Authenticator = request.app.state.authenticator
     return found
 
