@@ -24,7 +24,7 @@ _SAMPLE_S = 0.1
 async def rate(corner: Corner, instances: int, seconds: float = 15.0) -> dict[str, Any]:
     """Measure messages a second over all instances, every one of which has a queue."""
     await corner.begin({}, tps=TPS, window=400, batch_max=20)
-    await corner.publish(plans(int(TPS * (seconds + 25))))
+    await corner.publish(plans(int(TPS * (seconds + 75))))
     for _ in range(instances):
         await corner.start()
     await asyncio.sleep(4)

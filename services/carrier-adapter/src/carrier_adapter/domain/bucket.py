@@ -1,11 +1,7 @@
 """The rate of a channel: a token bucket."""
 
 _BURST_S = 0.2
-"""The part of a second that is saved up while there is nothing to send: strict carriers bear it."""
-
-_OWED_S = 0.5
-"""The part of a second that is made up for while there is: outlasts a loop that was busy, or a
-machine that is, so that the rate is kept."""
+"""The part of a second that may go at once: outlasts a busy loop, and strict carriers bear it."""
 
 _ROUNDING = 1e-6
 """Sums of small steps end just below whole numbers: who waits for the rest waits for ever."""
@@ -14,26 +10,20 @@ _SHORTEST_WAIT_S = 0.001
 
 
 class TokenBucket:
-    """Tokens come at ``tps`` a second; those of a moment are kept. Retries overdraw it."""
+    """Tokens come at ``tps`` a second; a fifth of a second's worth is kept. Retries overdraw it."""
 
     def __init__(self, tps: float, now: float) -> None:
         self._tps = tps
         self._capacity = max(1.0, tps * _BURST_S)
         self._tokens = self._capacity
         self._filled_at = now
-        self._is_wanted = False
-
-    def want(self, now: float, *, is_wanted: bool) -> None:
-        """Say whether tokens are waited for from now on: those are owed, the others only saved."""
-        self._fill(now)
-        self._is_wanted = is_wanted
 
     def set_rate(self, tps: float, now: float) -> None:
         """Go on at another rate; what is saved up stays, as far as it still fits."""
         if tps != self._tps:
             self._fill(now)
             self._tps, self._capacity = tps, max(1.0, tps * _BURST_S)
-            self._tokens = min(self._tokens, self._most)
+            self._tokens = min(self._tokens, self._capacity)
 
     def empty(self, now: float) -> None:
         """Give up what is saved: it was saved for another rate, or the carrier is full."""
@@ -59,9 +49,5 @@ class TokenBucket:
 
     def _fill(self, now: float) -> None:
         gained = (now - self._filled_at) * self._tps
-        self._tokens = min(self._most, self._tokens + gained)
+        self._tokens = min(self._capacity, self._tokens + gained)
         self._filled_at = now
-
-    @property
-    def _most(self) -> float:
-        return max(self._capacity, self._tps * _OWED_S) if self._is_wanted else self._capacity

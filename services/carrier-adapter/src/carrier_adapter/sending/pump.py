@@ -46,8 +46,7 @@ class Pump:
                 if batch:
                     batches.create_task(Handover(self._channel, self._desk).run(batch))
                 else:
-                    pause_s = self._pause_s()
-                    await wait_until(self._channel.wake, self._channel.clock, pause_s)
+                    await wait_until(self._channel.wake, self._channel.clock, self._pause_s())
 
     def _tidy(self) -> None:
         """Let go of what cannot be sent from here: what is too late, and all of it while shut."""
@@ -170,7 +169,6 @@ class Pump:
         """Give the time until something is to be done that nobody wakes us for."""
         channel, now = self._channel, self._channel.clock.monotonic()
         wanted = min(self._room(), channel.queue.ready)
-        channel.bucket.want(now, is_wanted=wanted > 0)
         pauses = []
         if (probe_s := channel.breaker.seconds_until_probe(now)) is not None and channel.carrier:
             pauses.append(probe_s)
