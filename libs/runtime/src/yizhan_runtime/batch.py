@@ -29,7 +29,7 @@ TROUBLED_AFTER_TRIES = 3
 """From this try on, a batch that cannot be done makes the service not ready."""
 
 _BEAT_S = 5.0
-_LOOK_S = 0.5
+LOOK_S = 0.5
 """How soon a batch that waits notices that its partitions go."""
 
 
@@ -193,7 +193,7 @@ class BatchConsumer:
             left = until - self._c.clock.monotonic()
             if left <= 0:
                 return True
-            await self._c.clock.sleep(min(left, _LOOK_S))
+            await self._c.clock.sleep(min(left, LOOK_S))
         return False
 
     def _beat(self) -> None:

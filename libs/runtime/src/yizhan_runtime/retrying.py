@@ -13,7 +13,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from yizhan_runtime.aside import Aside, returned
-from yizhan_runtime.batch import BatchConsumer, BatchRoute
+from yizhan_runtime.batch import LOOK_S, BatchConsumer, BatchRoute
 from yizhan_runtime.consuming import ConsumerContext
 from yizhan_runtime.errors import Fatal, Poison, Retryable
 from yizhan_runtime.explaining import explain
@@ -26,6 +26,9 @@ from yizhan_runtime.window import WindowConsumer, WindowRoute
 
 SHORTEST_WAIT_S = 0.25
 """What falls due within this is done, and committed, together."""
+
+_HEARD_WITHIN_MS = 2_000
+"""How much later than this process another may hear of the same."""
 
 Routes = Mapping[tuple[str, str], BatchRoute[Any]]
 """By the group that parked, and topic. Grows while a service is composed."""
@@ -48,6 +51,14 @@ class RetryConsumer(BatchConsumer):
     ) -> None:
         super().__init__(context, (), fail)
         self._by_group = routes
+        self._hurried_ms = 0
+
+    def hurry(self) -> None:
+        """Take what is parked by now as due: what it waited for may have come.
+
+        And, a little later, what others parked who had not heard of it yet.
+        """
+        self._hurried_ms = int(self._c.clock.now().timestamp() * 1000)
 
     def _all_routes(self) -> Iterable[BatchRoute[Any]]:
         return self._by_group.values()
@@ -65,7 +76,9 @@ class RetryConsumer(BatchConsumer):
         while waiting:
             load, due_in_s = self._take_due(waiting)
             if not load.offsets:
-                if not await self._pause(max(due_in_s, SHORTEST_WAIT_S), generation):
+                # In short steps: it may be hurried.
+                pause_s = min(max(due_in_s, SHORTEST_WAIT_S), LOOK_S)
+                if not await self._pause(pause_s, generation):
                     return
             elif not await self._finish(consumer, load, generation):
                 return
@@ -85,7 +98,7 @@ class RetryConsumer(BatchConsumer):
         load, next_ms = Load(), float("inf")
         now_ms = self._c.clock.now().timestamp() * 1000
         for tp, queue in list(waiting.items()):
-            while queue and queue[0].raw.not_before_ms <= now_ms:
+            while queue and self._is_due(queue[0].raw, now_ms):
                 one = queue.popleft()
                 load.offsets[tp] = one.offset + 1
                 self._load_waiting(load, one)
@@ -94,6 +107,13 @@ class RetryConsumer(BatchConsumer):
             else:
                 del waiting[tp]
         return load, (next_ms - now_ms) / 1000
+
+    def _is_due(self, raw: RawRecord, now_ms: float) -> bool:
+        if raw.not_before_ms <= now_ms:
+            return True
+        is_later = now_ms >= self._hurried_ms + _HEARD_WITHIN_MS
+        # A record of a retry topic bears the time when it was parked.
+        return raw.timestamp_ms <= self._hurried_ms + (_HEARD_WITHIN_MS if is_later else 0)
 
     def _load_waiting(self, load: Load, one: _Waiting) -> None:
         raw = one.raw

@@ -210,6 +210,12 @@ class Service:
         self._probe(f"table {topic}", reader, reader)
         self.background(f"table {topic}", reader.follow)
 
+    def hurry_parked(self) -> None:
+        """Have this service's parked records, those that this process reads, looked at now."""
+        for consumer in self._consumers:
+            if isinstance(consumer, RetryConsumer):
+                consumer.hurry()
+
     def _context(self, group: str) -> ConsumerContext:
         return ConsumerContext(str(group), self.settings, self.clock, self.metrics, self._aside)
 

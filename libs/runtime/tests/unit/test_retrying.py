@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -115,6 +116,29 @@ async def test_each_waits_until_it_is_due_and_no_longer() -> None:
     assert 5.0 <= handled["a"] <= 5.5
     assert 9.0 <= handled["b"] == handled["c"] <= 9.5
     assert bench.kafka.commits == [{TP: 1}, {TP: 3}]
+
+
+async def test_hurried_it_looks_at_once_and_again_at_what_others_parked_before_they_heard() -> None:
+    handled: dict[str, float] = {}
+    bench: Bench
+
+    async def handle(records: Sequence[Record[str]]) -> Iterable[Parked]:
+        handled.update((record.event, bench.around.clock.passed) for record in records)
+        return ()
+
+    bench = Bench({("g", "in"): BatchRoute(("in",), parse, handle)})
+    records = refetched(await parked(bench.around, b"before", b"meanwhile", b"after"), TOPIC)
+    since_ms = (0, 1_500, 2_500)
+    bench.consumer.hurry()
+    await bench.take(
+        [
+            replace(one, timestamp=one.timestamp + ms)
+            for one, ms in zip(records, since_ms, strict=True)
+        ]
+    )
+    assert handled["before"] == 0.0
+    assert 2.0 <= handled["meanwhile"] <= 2.5
+    assert 5.0 <= handled["after"] <= 5.5
 
 
 async def test_a_drain_ends_the_waiting_and_keeps_what_is_done() -> None:

@@ -30,9 +30,14 @@ def keys_of(
 class Holds:
     """The holds in force. Held twice, a message waits for both, and is cancelled by either."""
 
-    def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        on_change: Callable[[], None] = lambda: None,
+        on_lifted: Callable[[], None] = lambda: None,
+    ) -> None:
         self._held: dict[str, HoldChanged] = {}
         self._on_change = on_change
+        self._on_lifted = on_lifted
 
     @property
     def is_empty(self) -> bool:
@@ -43,8 +48,8 @@ class Holds:
         """Take a row of the table; a tombstone, or one that holds no longer, lifts the hold."""
         if hold is not None and hold.held:
             self._held[key] = hold
-        else:
-            self._held.pop(key, None)
+        elif self._held.pop(key, None) is not None:
+            self._on_lifted()
         self._on_change()
 
     def of(

@@ -87,7 +87,7 @@ class _Adapter:
         self._table = ChannelTable(
             self._channels, make_carrier or maker.make, service.clock, self._is_new.set
         )
-        holds = Holds(self._wake_all)
+        holds = Holds(self._wake_all, service.hurry_parked)
         self._intake = Intake(
             self._channels,
             self._table,

@@ -44,7 +44,7 @@ def build(
     store = MongoCallStore(service.mongo())
     results = Results(store, service.clock)
     metrics = VoiceMetrics(service.registry)
-    holds = Holds()
+    holds = Holds(on_lifted=service.hurry_parked)
     service.read_table(topics.HOLD_CHANGED.name, contract(HoldChanged), holds.on_changed)
     tools = Tools(
         config, lines, results, store, ledger, service.clock, metrics, new_incarnation(), holds
