@@ -35,6 +35,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--warm", type=int, default=2_000, help="messages that are not measured")
     parser.add_argument("--window", type=int, default=1_000, help="Kannel's unanswered submits")
     parser.add_argument("--close", action="store_true", help="Kannel: each request connects anew")
+    parser.add_argument("--store", action="store_true", help="Kannel: messages in a spool of files")
     parser.add_argument("--smsc", choices=["npm", "ours"], default="npm")
     parser.add_argument("--receipt-ms", type=int, default=500, help="from answer to receipt")
     parser.add_argument("--within", type=float, default=240, help="seconds to wait for the last")
@@ -61,6 +62,7 @@ async def _round(side: str, arguments: argparse.Namespace) -> dict[str, Any]:
         window=arguments.window,
         within_s=arguments.within,
         is_kept=not arguments.close,
+        is_stored=arguments.store,
     )
     run = kannel_round if side == "kannel" else pipeline_round
     async with _centre(arguments) as (port, pid):

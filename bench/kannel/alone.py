@@ -54,7 +54,8 @@ class Receipts:
 async def kannel_round(work: Path, smsc_port: int, smsc_pid: int, load: Load) -> dict[str, Any]:
     """Run Kannel once against the message centre."""
     receipts, count = Receipts(), load.count
-    async with Sink(receipts.took) as sink, Kannel(work, smsc_port, load.window) as kannel:
+    gateway = Kannel(work, smsc_port, load.window, is_stored=load.is_stored)
+    async with Sink(receipts.took) as sink, gateway as kannel:
         await _bound(kannel, sink, receipts, load)
         await _run(kannel, sink, receipts, load, load.warm)
         pids = {**kannel.pids, "message centre": smsc_pid}

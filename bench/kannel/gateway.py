@@ -23,6 +23,7 @@ box-allow-ip = "127.0.0.1"
 log-file = "{work}/bearerbox.log"
 log-level = 3
 dlr-storage = internal
+{store}
 
 group = smsc
 smsc = smpp
@@ -57,6 +58,9 @@ keyword = default
 text = "no"
 max-messages = 0
 """
+_STORE = "store-type = spool\nstore-location = {work}/spool"
+"""A file for each message that is under way, written and not synced: the most that Kannel keeps
+without a database."""
 _STARTS_WITHIN_S = 20
 
 
@@ -80,10 +84,11 @@ def install() -> None:
 class Kannel:
     """One bearerbox and one smsbox, from `async with` to their end."""
 
-    def __init__(self, work: Path, smsc_port: int, window: int) -> None:
+    def __init__(self, work: Path, smsc_port: int, window: int, *, is_stored: bool = False) -> None:
         self._work = work.resolve()
         self._smsc_port = smsc_port
         self._window = window
+        self._is_stored = is_stored
         self._secret = secrets.token_hex(8)
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self.sendsms_port = 0
@@ -104,11 +109,13 @@ class Kannel:
         await asyncio.to_thread(install)
         self._work.mkdir(parents=True, exist_ok=True)
         admin, boxes, self.sendsms_port = _free_ports(3)
+        (self._work / "spool").mkdir(exist_ok=True)
         conf = self._work / "kannel.conf"
         conf.write_text(
             _CONF.format(
                 admin=admin, boxes=boxes, sendsms=self.sendsms_port, smsc=self._smsc_port,
                 secret=self._secret, work=self._work, window=self._window,
+                store=_STORE.format(work=self._work) if self._is_stored else "",
             )
         )  # fmt: skip
         conf.chmod(0o600)

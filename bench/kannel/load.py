@@ -14,3 +14,5 @@ class Load:
     within_s: float
     is_kept: bool = True
     """Whether the client keeps its connections."""
+    is_stored: bool = False
+    """Whether Kannel keeps what is under way in files."""
