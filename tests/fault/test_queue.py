@@ -34,7 +34,7 @@ async def test_the_queue_of_a_channel_that_dies_goes_out_by_others_once(world: W
     await world.ends.carrier("queue", down=True)
     await asyncio.to_thread(world.stack.kill, _router(world))
     # Lost answers, and what was on its way when the carrier died.
-    balance = await conserved(world, ids, most_in_doubt=20 + QUEUED // 10, within_s=120)
+    balance = await conserved(world, ids, most_in_doubt=20 + QUEUED // 10)
     assert balance.statuses.keys() <= {Status.DELIVERED, Status.FAILED}
 
     valid_until = {i: world.topics.plans[i][0].message.valid_until for i in ids}
