@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Any
 
 from ingest.accounts.api import make_router as make_account_router
-from ingest.accounts.feed import Feed
 from ingest.accounts.snapshot import Snapshot
 from ingest.accounts.store import AccountStore
 from ingest.adapters.catalogue_file import FileCatalogue, load_catalogue
@@ -28,7 +27,6 @@ from ingest.keys.seeds import seeded
 from ingest.keys.service import ManageKeys, apply_seeds
 from ingest.keys.token_api import make_token_router
 from ingest.keys.tokens import TokenIssuer
-from ingest.keys.vault import Vault
 from ingest.limits.admitting import Admission
 from ingest.limits.allowance import Allowance
 from ingest.limits.throttle import Throttle
@@ -70,7 +68,9 @@ from yizhan_runtime.aside import SetAside
 from yizhan_runtime.batch import BatchRoute
 from yizhan_runtime.clock import Clock, SystemClock
 from yizhan_runtime.errors import Misconfigured
+from yizhan_runtime.feed import Feed
 from yizhan_runtime.service import Service
+from yizhan_runtime.vault import Vault
 
 
 class Role(StrEnum):
@@ -283,8 +283,12 @@ def _add_limits(shared: _Shared) -> Admission:
     return Admission(shared.catalogue, shared.inputs, allowance, slots, service.clock)
 
 
+def _vault(settings: IngestSettings) -> Vault:
+    return Vault(settings.vault_materials, "YIZHAN_INGEST_VAULT_KEYS")
+
+
 def _add_keys(service: Service, settings: IngestSettings, catalogue: FileCatalogue) -> KeyTable:
-    vault, table = Vault(settings.vault_materials), KeyTable()
+    vault, table = _vault(settings), KeyTable()
     seeds = seeded(catalogue.accounts(), service.clock.now())
     if not vault.can_seal and any(secret.clear for key in seeds for secret in key.secrets):
         raise Misconfigured("The accounts file holds secrets: set YIZHAN_INGEST_VAULT_KEYS")

@@ -8,9 +8,9 @@ leaves the rest alone, so that a restart never undoes what somebody changed.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ingest.accounts.feed import Feed
 from ingest.catalogue import AccountFacts
 from yizhan_runtime.clock import Clock
+from yizhan_runtime.feed import Feed
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.mongo import Document, Mongo
 
