@@ -20,9 +20,7 @@ def test_a_sealed_secret_is_not_in_the_clear_and_opens_where_it_belongs() -> Non
 
 def test_an_older_material_still_opens_and_a_lost_one_does_not() -> None:
     sealed = Vault(["old-material-of-the-test"], SETTING).seal("a-secret", "k")
-    both = Vault(
-        ["new-material-of-the-test", "old-material-of-the-test"], "YIZHAN_INGEST_VAULT_KEYS"
-    )
+    both = Vault(["new-material-of-the-test", "old-material-of-the-test"], SETTING)
     assert both.open(sealed, "k") == "a-secret"
     assert both.seal("a-secret", "k").partition(".")[0] != sealed.partition(".")[0]
     with pytest.raises(CannotOpen):

@@ -24,6 +24,13 @@ class Access:
 
     async def reader(self, authorization: Annotated[str, Header()] = "") -> Holder:
         """Let in whoever may read something, and say who it is."""
+        return await self._holder(authorization, "read")
+
+    async def manager(self, authorization: Annotated[str, Header()] = "") -> Holder:
+        """Let in whoever may change something, and say who it is."""
+        return await self._holder(authorization, "admin")
+
+    async def _holder(self, authorization: str, scope: str) -> Holder:
         is_bearer = authorization[: len(_BEARER)].lower() == _BEARER
         token = authorization[len(_BEARER) :].strip() if is_bearer else ""
         if self._internal and hmac.compare_digest(token.encode(), self._internal):
@@ -35,8 +42,10 @@ class Access:
             raise _refusal() from None
         except Retryable as error:
             raise HTTPException(503, str(error), {"Retry-After": "5"}) from error
-        if not holder.is_operator and "read" not in holder.scopes:
-            raise HTTPException(403, "this token has no scope read: ask ingest for one that has")
+        if not holder.is_operator and scope not in holder.scopes:
+            raise HTTPException(
+                403, f"this token has no scope {scope}: ask ingest for one that has"
+            )
         return holder
 
     async def operator(self, authorization: Annotated[str, Header()] = "") -> None:

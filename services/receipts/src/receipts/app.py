@@ -1,4 +1,4 @@
-"""Composition of receipts: the only file that constructs things."""
+"""Composition of receipts: this file and ``push.composing`` alone construct things."""
 
 import secrets
 import socket
@@ -16,13 +16,8 @@ from receipts.ledger.reporting import DeliveryReporter
 from receipts.ledger.service import Ledger, Terms
 from receipts.ledger.sweeper import Acting, Sweeper, SweepTerms
 from receipts.metrics import Metrics
-from receipts.push.adapters.http import HttpCustomers
-from receipts.push.adapters.mongo import MongoPush
-from receipts.push.endpoints import load_endpoints
-from receipts.push.lanes import Lanes
-from receipts.push.later import Later
-from receipts.push.service import Pusher, PushTerms
-from receipts.push.speaker import Speaker
+from receipts.push.announcing import Announcing
+from receipts.push.composing import Given, add_push
 from receipts.replies.adapters.mongo import MongoReplies
 from receipts.replies.api import make_replies_router
 from receipts.replies.service import Replies
@@ -33,9 +28,6 @@ from yizhan_runtime import Clock, Service, SystemClock, get_logger
 from yizhan_runtime.tokens import TokenReader
 
 log = get_logger(__name__)
-
-_LOOK_AHEAD = 2000
-"""Of the push: a record is open for as long as a customer's answer may take, up to our patience."""
 
 
 def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = None) -> Service:
@@ -49,9 +41,12 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     if not settings.internal_token.get_secret_value():
         log.warning("YIZHAN_INTERNAL_TOKEN is empty: no operator and no service is let in")
     ledger = _add_ledger(service, settings, store, metrics)
-    _add_push(service, settings, store, metrics)
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
-    _add_replies(service, access, metrics)
+    replies = MongoReplies(service.mongo())
+    announcing = add_push(
+        Given(service, settings, store, replies, access, metrics, _instance(settings))
+    )
+    _add_replies(service, replies, announcing, access, metrics)
     conservation = Conservation(store, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
     return service
@@ -96,10 +91,11 @@ def _add_ledger(
     return ledger
 
 
-def _add_replies(service: Service, access: Access, metrics: Metrics) -> None:
-    store = MongoReplies(service.mongo())
+def _add_replies(
+    service: Service, store: MongoReplies, announcing: Announcing, access: Access, metrics: Metrics
+) -> None:
     service.on_start(store.prepare)
-    replies = Replies(store, service.clock, metrics)
+    replies = Replies(store, announcing, service.clock, metrics)
     service.consume_batches(handlers.REPLIES_GROUP, [handlers.reply_route(replies)])
     service.http.include_router(make_replies_router(store, access, service.clock))
 
@@ -110,36 +106,6 @@ def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:
         reach_s=settings.receipts_full_sweep_reach_s,
         min_age_s=settings.receipts_full_sweep_min_age_s,
     )
-
-
-def _add_push(
-    service: Service, settings: ReceiptsSettings, ledger: MongoLedger, metrics: Metrics
-) -> None:
-    clock = service.clock
-    endpoints = load_endpoints(settings.receipts_endpoints_file)
-    store = MongoPush(service.mongo(), ledger)
-    customers = HttpCustomers(endpoints.guard())
-    lanes = Lanes(endpoints.endpoints)
-    speaker = Speaker(store, customers, clock, metrics)
-    terms = PushTerms(
-        gather_s=settings.receipts_push_gather_s, patience_s=settings.receipts_push_patience_s
-    )
-    pusher = Pusher(lanes, store, speaker, clock, metrics, terms, service.fail)
-    later = Later(lanes, store, speaker, clock, metrics, _instance(settings))
-    service.on_start(store.prepare)
-    service.on_start(customers.open)
-    service.consume_window(
-        handlers.PUSH_GROUP,
-        handlers.push_routes(),
-        pusher.take,
-        on_revoked=pusher.forget,
-        look_ahead=_LOOK_AHEAD,
-        max_span=4 * _LOOK_AHEAD,
-    )
-    service.background("aged pushes", pusher.run)
-    service.background("later pushes", later.run)
-    service.on_stop(pusher.stop)
-    service.on_stop(customers.close)
 
 
 def _instance(settings: ReceiptsSettings) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from receipts.ledger.facts import Kind
+from receipts.push.endpoints import About
 from yizhan_contracts.events import Medium, Status
 
 _TO_DELIVERY_S = (0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800, 7200, 28_800, 86_400)
@@ -45,6 +46,10 @@ class Push(StrEnum):
     """It had been pushed, or something newer had."""
     NOBODY = "nobody"
     """The account has no endpoint."""
+    GONE = "gone"
+    """It was erased while it waited: nothing is left to be said."""
+    REPLAYED = "replayed"
+    """Said again because somebody asked for it."""
 
 
 class Metrics:
@@ -103,14 +108,14 @@ class Metrics:
         )
         self._pushes = Counter(
             "yizhan_push_results_total",
-            "Results pushed to customers, by outcome.",
-            ["outcome"],
+            "Results and events pushed to customers, by outcome.",
+            ["about", "outcome"],
             registry=registry,
         )
         self._push_seconds = Histogram(
             "yizhan_push_seconds",
             "Time of one POST to a customer.",
-            ["answer"],
+            ["about", "answer"],
             buckets=_REQUEST_S,
             registry=registry,
         )
@@ -139,7 +144,9 @@ class Metrics:
         self._repeat_children = {kind.value: self._repeats.labels(kind) for kind in Kind}
         self._receipt_children = {item: self._receipts.labels(item) for item in Receipt}
         self._swept_children = {item: self._swept.labels(item) for item in Sweep}
-        self._push_children = {item: self._pushes.labels(item) for item in Push}
+        self._push_children = {
+            (about, item): self._pushes.labels(about, item) for about in About for item in Push
+        }
         self._settled_children = {
             (status.value, via.value): self._settled.labels(status, via or "none")
             for status in Status
@@ -176,12 +183,12 @@ class Metrics:
     def record_early(self, count: int) -> None:
         self._early.set(count)
 
-    def record_pushed(self, outcome: Push, count: int) -> None:
-        self._push_children[outcome].inc(count)
+    def record_pushed(self, about: About, outcome: Push, count: int) -> None:
+        self._push_children[about, outcome].inc(count)
 
-    def record_post(self, answer: str, seconds: float, size: int) -> None:
-        """Count one POST; ``answer`` is acknowledged, refused, failed or timeout."""
-        self._push_seconds.labels(answer).observe(seconds)
+    def record_post(self, about: About, answer: str, seconds: float, size: int) -> None:
+        """Count one POST; ``answer`` is acknowledged, refused, failed, timeout or forbidden."""
+        self._push_seconds.labels(about, answer).observe(seconds)
         self._push_size.observe(size)
 
     def record_push_due(self, waiting: int, parked: int) -> None:

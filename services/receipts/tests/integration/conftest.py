@@ -1,5 +1,7 @@
 """Receipts in this process, on the Kafka and MongoDB of the run, with a customer on loopback."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -25,9 +27,19 @@ class Customer:
 
     def __init__(self) -> None:
         self.bodies: list[list[dict[str, str]]] = []
+        self.raw: list[tuple[bytes, Mapping[str, str]]] = []
+        """Every push of results as it came: its body and headers."""
+        self.events: list[dict[str, Any]] = []
         self.resp_code = "00000"
+        self.takes_s = 0.0
+
+    async def hear_event(self, request: web.Request) -> web.Response:
+        self.events.append(await request.json())
+        return web.Response(status=204)
 
     async def receive(self, request: web.Request) -> web.Response:
+        self.raw.append((await request.read(), request.headers))
+        await asyncio.sleep(self.takes_s)
         body = await request.json()
         if self.resp_code == "00000":
             self.bodies.append(body["smsResult"])
@@ -49,6 +61,18 @@ class Corner:
         self._settings = settings
         self._stack = stack
         self.customer = Customer()
+        self.url = ""
+        """The customer's, without a path."""
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Say the settings to a process of its own."""
+        told = {
+            f"YIZHAN_{name.upper()}": str(
+                value.get_secret_value() if isinstance(value, SecretStr) else value
+            )
+            for name, value in self._settings.items()
+        }
+        return told | changes
 
     async def start(self, **changes: Any) -> Service:
         """Start one more instance of receipts; it is stopped with the test, if not before."""
@@ -99,18 +123,21 @@ async def corner(
             "namespace": namespace,
             "internal_token": SecretStr(TOKEN),
             "receipts_endpoints_file": file,
+            "receipts_vault_keys": SecretStr("material-of-the-test"),
             "receipts_start_grace_s": 0.0,
             "drain_timeout_s": 5.0,
         }
         corner = Corner(settings, stack)
         app = web.Application()
         app.router.add_post("/receipts", corner.customer.receive)
+        app.router.add_post("/events", corner.customer.hear_event)
         runner = web.AppRunner(app, shutdown_timeout=0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/receipts"
-        file.write_text(f"allow_private: ['127.0.0.0/8']\nendpoints: {{acme: {{url: '{url}'}}}}\n")
+        corner.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        wishes = f"{{url: '{corner.url}/receipts', events_url: '{corner.url}/events'}}"
+        file.write_text(f"allow_private: ['127.0.0.0/8']\nendpoints: {{acme: {wishes}}}\n")
         yield corner
 
 
@@ -129,3 +156,30 @@ async def publish(service: Service, *events: Event) -> None:
 
 async def count(mongo: Mongo, collection: str, **query: Any) -> int:
     return await mongo.count(collection, query)
+
+
+async def ask(
+    service: Service, method: str, path: str, body: object = None, token: str = TOKEN
+) -> tuple[int, Any]:
+    """Ask a service's HTTP edge, without a socket; give status and document."""
+    sent: list[dict[str, Any]] = []
+    path, _, query = path.partition("?")
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [*headers, (b"content-type", b"application/json")],
+    }
+
+    async def receive() -> dict[str, Any]:
+        given = b"" if body is None else json.dumps(body).encode()
+        return {"type": "http.request", "body": given, "more_body": False}
+
+    async def send(part: Any) -> None:
+        sent.append(part)
+
+    await service.http(scope, receive, send)
+    answer = b"".join(part.get("body", b"") for part in sent[1:])
+    return sent[0]["status"], json.loads(answer) if answer else None

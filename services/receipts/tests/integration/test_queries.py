@@ -1,6 +1,5 @@
-"""Every query of the ledger and the push stands on an index: none looks at more than it needs."""
+"""Every query of the ledger stands on an index: none looks at more than it needs."""
 
-import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +10,6 @@ from services.receipts.tests.unit.making import NOON, message_id_of
 
 from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.ports import Position
-from receipts.push.adapters.mongo import MongoPush
-from receipts.push.ports import Waiting
-from receipts.push.s3 import S3Status
 from receipts.replies.adapters.mongo import MongoReplies
 from yizhan_runtime import Mongo, RuntimeSettings, SystemClock
 from yizhan_runtime.metrics import RuntimeMetrics
@@ -21,7 +17,6 @@ from yizhan_runtime.metrics import RuntimeMetrics
 pytestmark = pytest.mark.integration
 
 IDS = [message_id_of(i) for i in range(3)]
-WAITING = [Waiting(i, S3Status.FAILURE, "acme", NOON, NOON) for i in IDS]
 
 
 async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str) -> None:
@@ -29,9 +24,7 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     metrics = RuntimeMetrics(CollectorRegistry())
     mongo = Mongo(mongo_url, name, 10.0, metrics, SystemClock())
     ledger = MongoLedger(mongo)
-    push = MongoPush(mongo, ledger)
     await ledger.prepare()
-    await push.prepare()
     replies = MongoReplies(mongo)
     await replies.prepare()
     database: Any = MongoClient(mongo_url)[name]
@@ -58,17 +51,9 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     await ledger.find_by_reference("acme", "SF1", 10)
     await ledger.find_facts(IDS[0])
     await replies.sent_to(["+8613800001111", "+8613800001112"], NOON - timedelta(days=7))
-    await replies.find_replies("+8613800001111", "", later, 10)
-    await replies.find_replies("", "acme", later, 10)
-    await replies.find_replies("+8613800001111", "acme", later, 10)
-    await push.failed_sms_of(IDS)
-    await push.pushed_of(IDS)
-    await push.save_waiting(WAITING)
-    await push.earliest_waiting()
-    await push.due_of("acme", later, 10)
-    await push.older_of("acme", later, 10)
-    await push.put_off(WAITING)
-    await push.park(WAITING, NOON)
+    await replies.find_replies({"phone": "+8613800001111"}, later, 10)
+    await replies.find_replies({"account_id": "acme"}, later, 10)
+    await replies.find_replies({"conversation_id": "c1"}, later, 10)
     database.command("profile", 0)
     scans = [
         (entry["ns"], entry["command"])
@@ -121,16 +106,4 @@ def fill(database: Any) -> None:
             "settled_at": NOON,
         }
         for i in numbers
-    )
-    database.push_due.insert_many(
-        {
-            "_id": f"{i}.{account}",
-            "message_id": message_id_of(i),
-            "status": "1",
-            "account_id": account,
-            "next_at": NOON,
-            "first_at": NOON,
-            "tries": 0,
-        }
-        for i, account in itertools.product(range(500), ("acme", "other"))
     )

@@ -191,6 +191,6 @@ async def test_another_instance_leaves_leased_accounts_alone() -> None:
         await push.until(lambda: len(push.ended) == 1)
         push.customer().answer = Answer.ACKNOWLEDGED
         now = push.clock.now()
-        assert await push.store.lease("acme", "another", now, now.replace(year=2030))
+        assert await push.store.lease("results:acme", "another", now, now.replace(year=2030))
         await push.turns(60)
         assert not push.customer().heard

@@ -196,6 +196,20 @@ class MongoLedger:
         )
         return [(document["_id"], document["status"]) for document in found]
 
+    async def settled_ids_of(
+        self, account_id: str, after: str, below: str, limit: int
+    ) -> list[str]:
+        """Page through an account's settled messages by id, whatever their status."""
+        query = {
+            "account_id": account_id,
+            "status": {"$in": [status.value for status in Status]},
+            "_id": {"$gt": after, "$lt": below},
+        }
+        found = await self._mongo.find(
+            SETTLED, query, sort=(("_id", 1),), limit=limit, fields=("_id",)
+        )
+        return [document["_id"] for document in found]
+
     async def settled_by_full_sweep(self, since: datetime) -> list[Document]:
         query = {"settled_by": SettledBy.FULL_SWEEP.value, "settled_at": {"$gt": since}}
         return await self._mongo.find(SETTLED, query, fields=("_id",))

@@ -1,6 +1,6 @@
 """Replies in MongoDB, and the look into the ledger for the message that one answers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +18,10 @@ INDEXES: Final = {
     REPLIES: (
         Index((("phone", 1), ("received_at", -1))),
         Index((("account_id", 1), ("received_at", -1))),
+        Index(
+            (("conversation_id", 1), ("received_at", -1)),
+            partial={"conversation_id": {"$exists": True}},
+        ),
     ),
     # On the way of every message, some 5 us of mongod: replies, and people, ask by number.
     MESSAGES: (Index((("recipient", 1), ("_id", -1))),),
@@ -62,13 +66,13 @@ class MongoReplies:
         )
         return {message["_id"]: message for message in newest}
 
+    async def replies_of(self, reply_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        return dict(await self._mongo.find_by_ids(REPLIES, reply_ids))
+
     async def find_replies(
-        self, phone: str, account_id: str, before: datetime, limit: int
+        self, wanted: Mapping[str, str], before: datetime, limit: int
     ) -> list[dict[str, Any]]:
-        query: dict[str, Any] = {"received_at": {"$lt": before}}
-        query |= {
-            name: value for name, value in (("phone", phone), ("account_id", account_id)) if value
-        }
+        query = {"received_at": {"$lt": before}, **wanted}
         return await self._mongo.find(REPLIES, query, sort=(("received_at", -1),), limit=limit)
 
 
