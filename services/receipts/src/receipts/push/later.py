@@ -165,7 +165,7 @@ class Later:
 
     async def _say(self, lane: Lane, waiting: Sequence[Waiting]) -> bool:
         speaker = lane.speaker
-        loaded = await speaker.load({item.subject_id for item in waiting})
+        loaded = await speaker.load(dict.fromkeys(item.subject_id for item in waiting))
         with speaker.speaking_of(loaded.items) as items:
             free = {item.subject_id for item in items}
             is_acknowledged = not items or await speaker.say(lane.target, lane.breaker, items)

@@ -192,7 +192,7 @@ class Pusher:
         _finish(batch)
 
     async def _load(self, lane: Lane, batch: Sequence[Entry]) -> Loaded:
-        subject_ids = {entry.subject_id for entry in batch}
+        subject_ids = dict.fromkeys(entry.subject_id for entry in batch)
         loaded = await self._until_stored(lambda: lane.speaker.load(subject_ids))
         for entry in batch:
             if entry.subject_id in loaded.unknown:
