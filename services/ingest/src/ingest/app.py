@@ -42,7 +42,6 @@ from ingest.quota.booking import Booking
 from ingest.quota.keeper import Keeper
 from ingest.quota.leases import Terms
 from ingest.quota.mongo import MongoWallets
-from ingest.quota.posting import post
 from ingest.quota.purse import Purse
 from ingest.quota.reminding import Reminding
 from ingest.quota.returns import Returns
@@ -215,7 +214,7 @@ def _add_quota(
 
 def _add_reminders(service: Service, wallets: MongoWallets, catalogue: Snapshot) -> None:
     service.needs([ACCOUNT_NOTIFIED])
-    reminding = Reminding(wallets, catalogue, service.publisher, post, service.clock)
+    reminding = Reminding(wallets, catalogue, service.publisher, service.clock)
     wallets.watch(reminding.see)
     service.background("reminders", reminding.run)
 

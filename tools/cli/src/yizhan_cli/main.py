@@ -10,6 +10,7 @@ from yizhan_cli.commands import (
     channels,
     dlq,
     documents,
+    endpoint,
     explain,
     hold,
     optout,
@@ -50,6 +51,7 @@ app.add_typer(account.app, name="account")
 app.command("asyncapi")(documents.asyncapi)
 app.add_typer(channels.app, name="channels")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(endpoint.app, name="endpoint")
 app.command("explain")(explain.explain)
 app.add_typer(hold.app, name="hold")
 app.add_typer(optout.app, name="optout")

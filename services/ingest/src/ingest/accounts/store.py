@@ -64,7 +64,9 @@ class AccountStore:
             if account_id not in found:
                 return None
             there = found[account_id]
-            facts = AccountFacts.model_validate({**there["facts"], **values, "id": account_id})
+            facts = AccountFacts.model_validate(
+                {**plain(facts_of(there)), **values, "id": account_id}
+            )
             change = self._change(by) | {"fields": sorted(values)}
             if await self._write(there, facts, API, change):
                 await self.feed.refresh()
