@@ -1,7 +1,8 @@
 """``python -m bench.endpoints``: do dead and slow endpoints cost the others anything?
 
 The service as it runs, on a real Kafka and a real mongod; customers on loopback in a process of
-their own. A round without bad endpoints, a round with them, in turns: the good ones get the same in both.
+their own. A round without bad endpoints, a round with them, in turns: the good ones get the same
+in both.
 """
 
 import argparse

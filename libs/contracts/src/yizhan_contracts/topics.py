@@ -204,7 +204,7 @@ ACCOUNT_NOTIFIED = _topic(
     Key.ACCOUNT,
     "A package or a balance has become low.",
     [_INGEST],
-    [ANYONE],
+    [_RECEIPTS, ANYONE],
 )
 
 
