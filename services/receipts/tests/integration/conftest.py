@@ -1,7 +1,6 @@
 """Receipts in this process, on the Kafka and MongoDB of the run, with a customer on loopback."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,6 +11,7 @@ from aiohttp import web
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
+from services.receipts.tests.unit.asking import ask_app
 
 from receipts.app import build
 from receipts.settings import ReceiptsSettings
@@ -162,24 +162,4 @@ async def ask(
     service: Service, method: str, path: str, body: object = None, token: str = TOKEN
 ) -> tuple[int, Any]:
     """Ask a service's HTTP edge, without a socket; give status and document."""
-    sent: list[dict[str, Any]] = []
-    path, _, query = path.partition("?")
-    headers = [(b"authorization", f"Bearer {token}".encode())]
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": query.encode(),
-        "headers": [*headers, (b"content-type", b"application/json")],
-    }
-
-    async def receive() -> dict[str, Any]:
-        given = b"" if body is None else json.dumps(body).encode()
-        return {"type": "http.request", "body": given, "more_body": False}
-
-    async def send(part: Any) -> None:
-        sent.append(part)
-
-    await service.http(scope, receive, send)
-    answer = b"".join(part.get("body", b"") for part in sent[1:])
-    return sent[0]["status"], json.loads(answer) if answer else None
+    return await ask_app(service.http, method, path, body, token)

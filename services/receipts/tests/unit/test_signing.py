@@ -1,7 +1,10 @@
 """Signatures, checked by the reference library of Standard Webhooks."""
 
 import base64
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from services.receipts.tests.unit.making import message_id_of
@@ -11,6 +14,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from receipts.push.endpoints import BOTH_SIGN_FOR, About, Endpoint, Secret, Wishes, rotated
 from receipts.push.signing import new_secret, signed
 
+DOCS = Path(__file__).parents[4] / "docs/push.md"
 NOW = datetime.now(UTC)
 BODY = '{"smsResult":[{"smsId":"x","respMessage":"号码"}]}'.encode()
 
@@ -93,3 +97,16 @@ def test_a_secret_is_not_in_what_is_printed_of_it() -> None:
     endpoint = Endpoint("acme", Wishes(), secrets=(secret_of(secret),))
     assert secret not in repr(endpoint)
     assert timedelta(hours=24) == BOTH_SIGN_FOR
+
+
+def test_the_lines_in_the_documents_verify_a_push_and_refuse_another() -> None:
+    (lines,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    told: dict[str, Any] = {}
+    exec(lines, told)  # what customers are told to run
+    secret, now = new_secret(), datetime.now(UTC)
+    headers = signed([new_secret(), secret], "msg_1", now, BODY)
+    assert told["is_ours"](secret, headers, BODY)
+    assert not told["is_ours"](secret, headers, BODY + b" ")
+    assert not told["is_ours"](new_secret(), headers, BODY)
+    old = signed([secret], "msg_1", now - timedelta(minutes=6), BODY)
+    assert not told["is_ours"](secret, old, BODY)
