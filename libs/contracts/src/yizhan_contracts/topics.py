@@ -55,6 +55,7 @@ class Key(StrEnum):
     CHANNEL_INSTANCE = "channel + instance"
     HELD = "what is held"
     ACCOUNT = "account id"
+    BATCH = "account id + batch id"
     SOURCE = "as the source record"
 
 
@@ -206,6 +207,13 @@ ACCOUNT_NOTIFIED = _topic(
     [_INGEST],
     [_RECEIPTS, ANYONE],
 )
+BATCH_CLOSED = _topic(
+    events.BatchClosed,
+    Key.BATCH,
+    "All messages of a batch are accepted.",
+    [_INGEST],
+    [_RECEIPTS],
+)
 
 
 def message_accepted(lane: str) -> Topic:
@@ -279,6 +287,7 @@ SINGLE: tuple[Topic, ...] = (
     VOICE_FINISHED,
     MESSAGE_SETTLED,
     ACCOUNT_NOTIFIED,
+    BATCH_CLOSED,
 )
 """The topics that there is one of."""
 

@@ -58,6 +58,7 @@ from ingest.settings import IngestSettings
 from yizhan_contracts.ids import RandomBits
 from yizhan_contracts.topics import (
     ACCOUNT_NOTIFIED,
+    BATCH_CLOSED,
     HOLD_CHANGED,
     MESSAGE_ACCEPTED,
     SHIPMENT_ANSWERED,
@@ -259,7 +260,14 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
     )
     answers = MongoAnswers(service.mongo())
     service.on_start(answers.ensure_indexes)
-    many = AcceptMany(requests, answers, service.clock, timeout_s=limits.request_timeout_s)
+    many = AcceptMany(
+        requests,
+        answers,
+        service.clock,
+        shared.random_bits,
+        timeout_s=limits.request_timeout_s,
+    )
+    service.needs([BATCH_CLOSED])
     sizes = BodySizes(settings.ingest_body_bytes, settings.ingest_many_bytes)
     throttle = Throttle(service.clock, settings.ingest_api_instances)
     api = Api(authenticator, requests, many, shared.metrics, service.clock, sizes, throttle)

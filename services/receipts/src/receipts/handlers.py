@@ -6,11 +6,13 @@ from typing import Any, Final
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.service import Ledger
 from receipts.push.announcing import Hearing
+from receipts.push.batches import Batches
 from receipts.replies.service import Replies
 from yizhan_contracts import topics
 from yizhan_contracts.events import (
     AccountNotified,
     AttemptFinished,
+    BatchClosed,
     MessageAccepted,
     MessageSettled,
     ReceiptReceived,
@@ -71,7 +73,7 @@ def reply_route(replies: Replies) -> BatchRoute[Any]:
     return BatchRoute((topics.REPLY_RECEIVED.name,), contract(ReplyReceived), on_reply_received)
 
 
-def event_routes(hearing: Hearing) -> list[BatchRoute[Any]]:
+def event_routes(hearing: Hearing, batches: Batches) -> list[BatchRoute[Any]]:
     """Route what accounts are told as events, beside replies."""
 
     async def on_voice_finished(records: Sequence[Record[VoiceFinished]]) -> Iterable[Parked]:
@@ -82,10 +84,15 @@ def event_routes(hearing: Hearing) -> list[BatchRoute[Any]]:
         await hearing.hear_notices([record.event for record in records])
         return ()
 
+    async def on_batch_closed(records: Sequence[Record[BatchClosed]]) -> Iterable[Parked]:
+        await batches.hear_closed([record.event for record in records])
+        return ()
+
     notified = (topics.ACCOUNT_NOTIFIED.name,)
     return [
         BatchRoute((topics.VOICE_FINISHED.name,), contract(VoiceFinished), on_voice_finished),
         BatchRoute(notified, contract(AccountNotified), on_account_notified),
+        BatchRoute((topics.BATCH_CLOSED.name,), contract(BatchClosed), on_batch_closed),
     ]
 
 

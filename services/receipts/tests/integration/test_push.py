@@ -33,6 +33,7 @@ from yizhan_contracts import ids
 from yizhan_contracts.events import (
     AccountNotified,
     AttemptOutcome,
+    BatchClosed,
     CallOutcome,
     Event,
     NoticeKind,
@@ -238,6 +239,35 @@ async def test_replies_calls_and_notices_are_told_as_events_once(corner: Corner)
     stored = await service.mongo().find("push_events", {})
     assert "收到" not in str(stored)
     assert of.recipient not in str(stored)
+
+
+async def test_a_batch_is_told_finished_when_its_last_message_is_settled(corner: Corner) -> None:
+    service = await corner.start()
+    message_ids = tuple(message_id_of(number) for number in range(20))
+    closed = BatchClosed(
+        batch_id="b1",
+        account_id="acme",
+        total=20,
+        message_ids=message_ids,
+        closed_at=datetime.now(UTC),
+    )
+    await publish(service, closed, closed)
+    for message_id in message_ids[:-1]:
+        await publish(service, *delivered(message_id))
+    await until(lambda: heard(corner, 19))
+    assert not corner.customer.events
+    await publish(service, *delivered(message_ids[-1]))
+
+    async def is_told() -> bool:
+        return bool(corner.customer.events)
+
+    await until(is_told)
+    assert corner.customer.events[0]["data"] == {
+        "batch_id": "b1",
+        "total": 20,
+        "counts": {"delivered": 20},
+    }
+    assert await count(service.mongo(), "batches") == 0
 
 
 async def test_a_replay_is_a_job_that_says_a_range_again(corner: Corner) -> None:

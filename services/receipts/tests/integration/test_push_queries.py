@@ -10,11 +10,13 @@ from pymongo import MongoClient
 from services.receipts.tests.unit.making import NOON, message_id_of
 
 from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.push.adapters.batches import MongoBatches
 from receipts.push.adapters.endpoints import ENDPOINTS, MongoEndpoints
 from receipts.push.adapters.events import MongoEvents
 from receipts.push.adapters.mongo import MongoWaiting
 from receipts.push.adapters.replays import MongoReplays
 from receipts.push.adapters.results import MongoResults
+from receipts.push.batches import OpenBatch
 from receipts.push.endpoints import About, Endpoint, Wishes
 from receipts.push.events import Announced, EventType
 from receipts.push.ports import Waiting
@@ -32,6 +34,7 @@ RESULTS = About.RESULTS
 WAITING = [Waiting(i, S3Status.FAILURE, RESULTS, "acme", NOON, NOON) for i in IDS]
 LATER = NOON + timedelta(days=1)
 JOB = Replay("r1", "acme", RESULTS, Source.KNOWN, NOON, LATER, "", NOON, NOON, position_of(NOON))
+BATCH = OpenBatch("acme", "b1", IDS, NOON, NOON)
 EVENT = Announced("evt_1", "acme", EventType.ACCOUNT_LOW, NOON, {"left": 1})
 
 
@@ -65,7 +68,8 @@ async def ask_all(mongo: Mongo, database: Any) -> None:
     events, replays = MongoEvents(mongo), MongoReplays(mongo)
     endpoints = MongoEndpoints(mongo, Vault([], "NONE"), clock)
     feed = Feed(mongo, ENDPOINTS, lambda _document: None, clock)
-    for prepare in (ledger, waiting, events, replays, endpoints):
+    batches = MongoBatches(mongo)
+    for prepare in (ledger, waiting, events, replays, endpoints, batches):
         await prepare.prepare()
     wishes = Wishes.model_validate({"url": "https://example.com/x"})
     for number in range(50):
@@ -99,6 +103,12 @@ async def ask_all(mongo: Mongo, database: Any) -> None:
     assert await replays.of_account("acme", 10)
     assert len(await endpoints.page("a1", 10)) == 10
     await endpoints.find(["a1"])
+    await ledger.statuses_of(IDS)
+    await batches.insert_batches([BATCH])
+    assert await batches.due_batches(NOON, 10) == [BATCH]
+    await batches.put_off_batch(BATCH._replace(next_at=LATER))
+    assert await batches.due_batches(NOON, 10) == []
+    await batches.remove_batches([BATCH])
 
 
 def fill(database: Any) -> None:

@@ -7,6 +7,7 @@ from receipts import handlers
 from receipts.access import Access
 from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.metrics import Metrics
+from receipts.push.adapters.batches import MongoBatches
 from receipts.push.adapters.endpoints import ENDPOINTS, MongoEndpoints
 from receipts.push.adapters.events import MongoEvents
 from receipts.push.adapters.http import HttpCustomers
@@ -15,6 +16,7 @@ from receipts.push.adapters.replays import MongoReplays
 from receipts.push.adapters.results import MongoResults
 from receipts.push.announcing import Announcing, Events, Hearing, ReplySource
 from receipts.push.api import EndpointApi
+from receipts.push.batches import Batches
 from receipts.push.endpoints import About
 from receipts.push.endpoints_file import EndpointsFile, load_endpoints
 from receipts.push.lanes import Lanes
@@ -66,8 +68,7 @@ def add_push(given: Given) -> Announcing:
     _add_replays(given, lanes, waiting, manage)
     service.on_stop(customers.close)
     announcing = Announcing(lanes, events, waiting, later.wake, service.clock, given.metrics)
-    hearing = Hearing(announcing, given.ledger)
-    service.consume_batches(handlers.EVENTS_GROUP, handlers.event_routes(hearing))
+    _add_events(given, lanes, waiting, announcing)
     return announcing
 
 
@@ -80,6 +81,15 @@ def _speakers(
         About.RESULTS: Speaker(results, customers, clock, metrics),
         About.EVENTS: Speaker(Events(events, given.replies), customers, clock, metrics),
     }
+
+
+def _add_events(given: Given, lanes: Lanes, waiting: MongoWaiting, announcing: Announcing) -> None:
+    service, store = given.service, MongoBatches(given.service.mongo())
+    batches = Batches(lanes, store, given.ledger, waiting, announcing, service.clock, given.owner)
+    service.on_start(store.prepare)
+    service.background("batches", batches.run)
+    hearing = Hearing(announcing, given.ledger)
+    service.consume_batches(handlers.EVENTS_GROUP, handlers.event_routes(hearing, batches))
 
 
 def _add_endpoints(

@@ -132,3 +132,10 @@ def of_notice(notice: AccountNotified) -> Announced:
         "currency": notice.currency,
     }
     return Announced(event_id, notice.account_id, EventType.ACCOUNT_LOW, notice.noticed_at, data)
+
+
+def of_batch(account_id: str, batch_id: str, counts: Mapping[str, int], at: datetime) -> Announced:
+    """Announce that all of a batch is settled: how many messages ended in each way."""
+    event_id = event_id_of(EventType.BATCH_FINISHED, account_id, batch_id)
+    data = {"batch_id": batch_id, "total": sum(counts.values()), "counts": dict(counts)}
+    return Announced(event_id, account_id, EventType.BATCH_FINISHED, at, data)

@@ -210,6 +210,10 @@ class MongoLedger:
         )
         return [document["_id"] for document in found]
 
+    async def statuses_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        found = await self._mongo.find_by_ids(SETTLED, message_ids, ("status",))
+        return {message_id: document["status"] for message_id, document in found.items()}
+
     async def settled_by_full_sweep(self, since: datetime) -> list[Document]:
         query = {"settled_by": SettledBy.FULL_SWEEP.value, "settled_at": {"$gt": since}}
         return await self._mongo.find(SETTLED, query, fields=("_id",))
