@@ -28,7 +28,10 @@ class Access:
 
     async def manager(self, authorization: Annotated[str, Header()] = "") -> Holder:
         """Let in whoever may change something, and say who it is."""
-        return await self._holder(authorization, "admin")
+        holder = await self._holder(authorization, "admin")
+        if holder.test:
+            raise HTTPException(403, "a test key's token changes nothing: take a live key's")
+        return holder
 
     async def _holder(self, authorization: str, scope: str) -> Holder:
         is_bearer = authorization[: len(_BEARER)].lower() == _BEARER

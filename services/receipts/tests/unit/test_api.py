@@ -63,12 +63,13 @@ class FakeTokens(TokenReader):
     """Tokens that are their account and scope; the real ones are tested where they are read."""
 
     async def read(self, token: str) -> Holder:
-        account_id, _, scope = token.partition(":")
+        account_id, _, more = token.partition(":")
+        scope, _, test = more.partition(":")
         if not scope:
             raise BadToken("no token")
         if account_id == "away":
             raise Retryable("ingest's keys cannot be read")
-        return Holder(account_id, frozenset({scope}))
+        return Holder(account_id, frozenset({scope}), test=bool(test))
 
 
 class Edge:

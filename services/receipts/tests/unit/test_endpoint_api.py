@@ -60,6 +60,12 @@ async def test_an_account_changes_its_own_with_admin_and_looks_with_read() -> No
     assert (status, len(listed["endpoints"])) == (200, 1)
 
 
+async def test_the_token_of_a_test_key_changes_nothing() -> None:
+    status, refused = await Edge().ask("PUT", "acme", WISHES, "acme:admin:test")
+    assert status == 403
+    assert "live key" in refused["detail"]
+
+
 async def test_a_secret_is_shown_when_it_is_made_and_never_again() -> None:
     edge = Edge()
     await edge.ask("PUT", "acme", WISHES)
@@ -76,6 +82,7 @@ async def test_a_secret_is_shown_when_it_is_made_and_never_again() -> None:
         ({"url": "ftp://example.com"}, "http"),
         ({"url": "https://example.com", "concurrency": 65}, "64"),
         ({"url": "https://example.com", "concurency": 4}, "concurency"),
+        ({"concurrency": 4}, "name url, events_url or both"),
     ],
 )
 async def test_nonsense_is_refused_with_its_place(body: object, said: str) -> None:

@@ -163,8 +163,9 @@ async def test_a_new_address_is_tried_at_once_however_dead_the_one_before_was() 
             push.settle(number)
             await push.until(lambda: len(push.ended) == number + 1)  # noqa: B023
         lane = next(iter(push.lanes))
-        assert lane.breaker.is_resting(push.clock.monotonic())
+        assert lane.breaker.rests
         push.change("acme", Endpoint("acme", OTHERS, version=2))
+        assert not lane.breaker.rests
         assert not lane.breaker.is_resting(push.clock.monotonic())
 
 

@@ -106,6 +106,8 @@ class EndpointApi:
         ) -> dict[str, Any]:
             """Make an account's endpoint, or change it. Addresses are resolved and checked."""
             _must_be_own(holder, account_id)
+            if wishes.url is None and wishes.events_url is None:
+                raise HTTPException(422, "name url, events_url or both; DELETE ends an endpoint")
             async with _explained():
                 return self._shown(await self._manage.save(account_id, wishes))
 

@@ -13,7 +13,7 @@ from receipts.push.domain import is_given_up
 from receipts.push.lanes import Lane, Lanes
 from receipts.push.ports import Place, WaitingStore
 from receipts.push.replays import Progress, Replay, ReplayStore, Source
-from yizhan_runtime import Clock, Retryable, backoff_s, get_logger
+from yizhan_runtime import Clock, Permanent, Retryable, backoff_s, get_logger
 
 log = get_logger(__name__)
 
@@ -100,6 +100,9 @@ class Replaying:
                 tries += 1
                 log.warning("a replay waits", extra={"why": str(error), "tries": tries})
                 await self._clock.sleep(backoff_s(tries))
+            except Permanent as error:
+                await self._end(job, Progress.FAILED, str(error))
+                return
 
     async def _has_lease(self, job: Replay) -> bool:
         now, lane = self._clock.now(), self._lanes.find(job.lane_id)
