@@ -44,14 +44,14 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     clock = clock or SystemClock()
     service = Service(Name.RECEIPTS, settings, clock=clock)
     metrics = Metrics(service.registry)
-    store = MongoLedger(service.mongo())
+    store = MongoLedger(service.mongo(), clock)
     service.on_start(store.prepare)
     if not settings.internal_token.get_secret_value():
         log.warning("YIZHAN_INTERNAL_TOKEN is empty: no operator and no service is let in")
     ledger = _add_ledger(service, settings, store, metrics)
     _add_push(service, settings, store, metrics)
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
-    _add_replies(service, access, metrics)
+    _add_replies(service, store, access, metrics)
     conservation = Conservation(store, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
     return service
@@ -96,8 +96,8 @@ def _add_ledger(
     return ledger
 
 
-def _add_replies(service: Service, access: Access, metrics: Metrics) -> None:
-    store = MongoReplies(service.mongo())
+def _add_replies(service: Service, ledger: MongoLedger, access: Access, metrics: Metrics) -> None:
+    store = MongoReplies(service.mongo(), ledger)
     service.on_start(store.prepare)
     replies = Replies(store, service.clock, metrics)
     service.consume_batches(handlers.REPLIES_GROUP, [handlers.reply_route(replies)])

@@ -10,7 +10,9 @@ from pymongo import MongoClient
 from services.receipts.tests.unit.making import NOON, message_id_of
 
 from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.adapters.weekly import part_name
 from receipts.ledger.ports import Position
+from receipts.ledger.weeks import Week
 from receipts.push.adapters.mongo import MongoPush
 from receipts.push.ports import Waiting
 from receipts.push.s3 import S3Status
@@ -20,6 +22,7 @@ from yizhan_runtime.metrics import RuntimeMetrics
 
 pytestmark = pytest.mark.integration
 
+WEEK = Week.of_time(NOON)
 IDS = [message_id_of(i) for i in range(3)]
 WAITING = [Waiting(i, S3Status.FAILURE, "acme", NOON, NOON) for i in IDS]
 
@@ -28,11 +31,11 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     name = RuntimeSettings(namespace=namespace).database("receipts")
     metrics = RuntimeMetrics(CollectorRegistry())
     mongo = Mongo(mongo_url, name, 10.0, metrics, SystemClock())
-    ledger = MongoLedger(mongo)
+    ledger = MongoLedger(mongo, SystemClock())
     push = MongoPush(mongo, ledger)
     await ledger.prepare()
     await push.prepare()
-    replies = MongoReplies(mongo)
+    replies = MongoReplies(mongo, ledger)
     await replies.prepare()
     database: Any = MongoClient(mongo_url)[name]
     fill(database)
@@ -57,6 +60,7 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     await ledger.settled_page(IDS[0], IDS[-1], 10)
     await ledger.find_by_reference("acme", "SF1", 10)
     await ledger.find_facts(IDS[0])
+    await ledger.messages_to(["+8613800001111"], NOON - timedelta(days=7), 10)
     await replies.sent_to(["+8613800001111", "+8613800001112"], NOON - timedelta(days=7))
     await replies.find_replies("+8613800001111", "", later, 10)
     await replies.find_replies("", "acme", later, 10)
@@ -86,7 +90,7 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
 def fill(database: Any) -> None:
     """Put in enough that a plan matters."""
     numbers = range(2000)
-    database.messages.insert_many(
+    database[part_name("messages", WEEK)].insert_many(
         {
             "_id": message_id_of(i),
             "account_id": "acme",
@@ -96,7 +100,7 @@ def fill(database: Any) -> None:
         }
         for i in numbers
     )
-    database.facts.insert_many(
+    database[part_name("facts", WEEK)].insert_many(
         {
             "_id": f"{message_id_of(i)}-1.submitted.{i}",
             "message_id": message_id_of(i),
@@ -111,7 +115,7 @@ def fill(database: Any) -> None:
     database.early_receipts.insert_many(
         {"_id": f"b:{i}:delivered", "carrier_key": f"b:{i}", "stored_at": NOON} for i in numbers
     )
-    database.settled.insert_many(
+    database[part_name("settled", WEEK)].insert_many(
         {
             "_id": message_id_of(i),
             "account_id": "acme",

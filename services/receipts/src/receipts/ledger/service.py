@@ -70,9 +70,12 @@ class Ledger:
         """Keep accepted messages; settle those whose facts came first."""
         now = self._clock.now()
         new = {
-            event.message_id: docs.message_document(event, raw, self._check_at(event, now))
-            for event, raw in messages
+            event.message_id: docs.message_document(event, self._check_at(event, now))
+            for event, _ in messages
         }
+        contents = {event.message_id: docs.content_document(event, raw) for event, raw in messages}
+        # First: whoever finds a message, and asks for a call, finds what it says.
+        await self._store.insert_contents(list(contents.values()))
         existing = await self._store.insert_messages(list(new.values()))
         accepted = {message_id: docs.accepted_of(new[message_id]) for message_id in new}
         self._recent.add([accepted[message_id] for message_id in new.keys() - existing])
