@@ -135,8 +135,10 @@ class Settled:
         name = RuntimeSettings(namespace=namespace).database("receipts")
         metrics = RuntimeMetrics(CollectorRegistry())
         mongo = Mongo(mongo_url, name, 30.0, metrics, SystemClock())
+        ledger = MongoLedger(mongo, SystemClock())
+        await ledger.prepare()
         for page in _pages(range(count), 1000):
-            await MongoLedger(mongo).insert_settled([self._document(n, now) for n in page])
+            await ledger.insert_settled([self._document(n, now) for n in page])
         mongo.close()
 
     def _document(self, number: int, now: datetime) -> dict[str, Any]:

@@ -102,6 +102,16 @@ class Mongo:
                     [index.model() for index in indexes]
                 )
 
+    async def collection_names(self) -> list[str]:
+        """Name the collections that there are."""
+        async with self._bounded("", "list"):
+            return list(await self._database.list_collection_names())
+
+    async def drop(self, collection: str) -> None:
+        """Drop a collection with its indexes and all that is in it."""
+        async with self._bounded(collection, "drop"):
+            await self._database[collection].drop()
+
     async def insert_new(self, collection: str, documents: Sequence[Mapping[str, Any]]) -> set[Any]:
         """Insert documents, each once, and give the ``_id``s that were there already.
 
@@ -226,9 +236,14 @@ class Mongo:
         except (PyMongoError, BSONError, OverflowError, TimeoutError) as error:
             self._metrics.mongo_failures.labels(operation).inc()
             raise translated(error, f"MongoDB {operation} on {collection}") from error
-        self._metrics.mongo_seconds.labels(collection, operation).observe(
+        self._metrics.mongo_seconds.labels(kind_of(collection), operation).observe(
             self._clock.monotonic() - begun
         )
+
+
+def kind_of(collection: str) -> str:
+    """Give what stands before the dot: ``messages.20261123`` is one part of ``messages``."""
+    return collection.partition(".")[0]
 
 
 def existing_ids(error: BulkWriteError) -> set[Any]:

@@ -109,6 +109,8 @@ def _accepted(message: Document) -> Document:
     shown = (
         "account_id",
         "reference",
+        "batch_id",
+        "template_id",
         "country",
         "lane",
         "charging_num",
@@ -118,7 +120,7 @@ def _accepted(message: Document) -> Document:
         "valid_until",
     )
     return {
-        **{name: message[name] for name in shown},
+        **{name: message[name] for name in shown if name in message},
         "recipient": masked(message["recipient"]),
         "policy": json.loads(message["policy"]),
         "origin": json.loads(message["origin"]),

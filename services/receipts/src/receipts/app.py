@@ -36,13 +36,13 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     clock = clock or SystemClock()
     service = Service(Name.RECEIPTS, settings, clock=clock)
     metrics = Metrics(service.registry)
-    store = MongoLedger(service.mongo())
+    store = MongoLedger(service.mongo(), clock)
     service.on_start(store.prepare)
     if not settings.internal_token.get_secret_value():
         log.warning("YIZHAN_INTERNAL_TOKEN is empty: no operator and no service is let in")
     ledger = _add_ledger(service, settings, store, metrics)
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
-    replies = MongoReplies(service.mongo())
+    replies = MongoReplies(service.mongo(), store)
     announcing = add_push(
         Given(service, settings, store, replies, access, metrics, _instance(settings))
     )

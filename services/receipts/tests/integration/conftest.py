@@ -155,7 +155,9 @@ async def publish(service: Service, *events: Event) -> None:
 
 
 async def count(mongo: Mongo, collection: str, **query: Any) -> int:
-    return await mongo.count(collection, query)
+    """Count in a collection and in all of its parts."""
+    parts = [n for n in await mongo.collection_names() if n.partition(".")[0] == collection]
+    return sum([await mongo.count(part, query) for part in parts])
 
 
 async def ask(

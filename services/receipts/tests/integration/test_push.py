@@ -41,7 +41,7 @@ from yizhan_contracts.events import (
     ReplyReceived,
 )
 from yizhan_contracts.reasons import Reason
-from yizhan_runtime import Service
+from yizhan_runtime import Service, SystemClock
 from yizhan_telecom.charging import charging_num
 
 pytestmark = pytest.mark.integration
@@ -299,7 +299,7 @@ async def test_a_replay_whose_process_is_killed_goes_on_and_misses_nothing(
     corner: Corner, tmp_path: Path
 ) -> None:
     helper = await corner.start()
-    await MongoLedger(helper.mongo()).insert_settled(
+    await MongoLedger(helper.mongo(), SystemClock()).insert_settled(
         [settled_document(number) for number in range(3000)]
     )
     await helper.stop()

@@ -63,8 +63,8 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
 
 
 async def ask_all(mongo: Mongo, database: Any) -> None:
-    ledger, clock = MongoLedger(mongo), SystemClock()
-    results, waiting = MongoResults(mongo, ledger), MongoWaiting(mongo)
+    ledger, clock = MongoLedger(mongo, SystemClock()), SystemClock()
+    results, waiting = MongoResults(ledger), MongoWaiting(mongo)
     events, replays = MongoEvents(mongo), MongoReplays(mongo)
     endpoints = MongoEndpoints(mongo, Vault([], "NONE"), clock)
     feed = Feed(mongo, ENDPOINTS, lambda _document: None, clock)

@@ -9,13 +9,16 @@ from pymongo import MongoClient
 from services.receipts.tests.unit.making import NOON, message_id_of
 
 from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.adapters.weekly import part_name
 from receipts.ledger.ports import Position
+from receipts.ledger.weeks import Week
 from receipts.replies.adapters.mongo import MongoReplies
 from yizhan_runtime import Mongo, RuntimeSettings, SystemClock
 from yizhan_runtime.metrics import RuntimeMetrics
 
 pytestmark = pytest.mark.integration
 
+WEEK = Week.of_time(NOON)
 IDS = [message_id_of(i) for i in range(3)]
 
 
@@ -23,9 +26,9 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     name = RuntimeSettings(namespace=namespace).database("receipts")
     metrics = RuntimeMetrics(CollectorRegistry())
     mongo = Mongo(mongo_url, name, 10.0, metrics, SystemClock())
-    ledger = MongoLedger(mongo)
+    ledger = MongoLedger(mongo, SystemClock())
     await ledger.prepare()
-    replies = MongoReplies(mongo)
+    replies = MongoReplies(mongo, ledger)
     await replies.prepare()
     database: Any = MongoClient(mongo_url)[name]
     fill(database)
@@ -50,6 +53,7 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     await ledger.settled_page(IDS[0], IDS[-1], 10)
     await ledger.find_by_reference("acme", "SF1", 10)
     await ledger.find_facts(IDS[0])
+    await ledger.messages_to(["+8613800001111"], NOON - timedelta(days=7), 10)
     await replies.sent_to(["+8613800001111", "+8613800001112"], NOON - timedelta(days=7))
     await replies.find_replies({"phone": "+8613800001111"}, later, 10)
     await replies.find_replies({"account_id": "acme"}, later, 10)
@@ -71,7 +75,7 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
 def fill(database: Any) -> None:
     """Put in enough that a plan matters."""
     numbers = range(2000)
-    database.messages.insert_many(
+    database[part_name("messages", WEEK)].insert_many(
         {
             "_id": message_id_of(i),
             "account_id": "acme",
@@ -81,7 +85,7 @@ def fill(database: Any) -> None:
         }
         for i in numbers
     )
-    database.facts.insert_many(
+    database[part_name("facts", WEEK)].insert_many(
         {
             "_id": f"{message_id_of(i)}-1.submitted.{i}",
             "message_id": message_id_of(i),
@@ -96,7 +100,7 @@ def fill(database: Any) -> None:
     database.early_receipts.insert_many(
         {"_id": f"b:{i}:delivered", "carrier_key": f"b:{i}", "stored_at": NOON} for i in numbers
     )
-    database.settled.insert_many(
+    database[part_name("settled", WEEK)].insert_many(
         {
             "_id": message_id_of(i),
             "account_id": "acme",

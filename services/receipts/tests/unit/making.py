@@ -72,7 +72,7 @@ def message(message_id: str = MESSAGE_ID, **changes: Any) -> MessageAccepted:
 def accepted(message_id: str = MESSAGE_ID, **changes: Any) -> Accepted:
     event = message(message_id, **changes)
     check_at = event.valid_until + timedelta(seconds=20)
-    return accepted_of(message_document(event, b"{}", check_at))
+    return accepted_of(message_document(event, check_at))
 
 
 def finished(outcome: AttemptOutcome, n: int = 1, **changes: Any) -> AttemptFinished:

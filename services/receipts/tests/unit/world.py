@@ -79,6 +79,7 @@ class MemoryStore:
     def __init__(self, steps: Steps) -> None:
         self.steps = steps
         self.messages: dict[str, Document] = {}
+        self.contents: dict[str, Document] = {}
         self.facts: dict[str, Document] = {}
         self.early: dict[str, Document] = {}
         self.settled: dict[str, Document] = {}
@@ -94,6 +95,9 @@ class MemoryStore:
             into.setdefault(document["_id"], copy.deepcopy(document))
         self.writes += 1
         return existing
+
+    async def insert_contents(self, documents: Sequence[Document]) -> None:
+        await self._insert(self.contents, documents)
 
     async def insert_messages(self, documents: Sequence[Document]) -> set[str]:
         return await self._insert(self.messages, documents)
@@ -114,7 +118,7 @@ class MemoryStore:
     async def events_of(self, message_ids: Collection[str]) -> dict[str, MessageAccepted]:
         await self.steps.take()
         parse = MessageAccepted.model_validate_json
-        return {i: parse(self.messages[i]["event"]) for i in message_ids if i in self.messages}
+        return {i: parse(self.contents[i]["event"]) for i in message_ids if i in self.contents}
 
     async def facts_of(self, message_ids: Collection[str]) -> dict[str, list[Fact]]:
         await self.steps.take()

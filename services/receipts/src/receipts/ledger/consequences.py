@@ -166,10 +166,16 @@ class Consequences:
         _, events = await asyncio.gather(
             self._store.insert_facts(facts), self._store.events_of(ids)
         )
-        asked: list[Event] = [_reroute_requested(d, asks, events, now) for d, asks in rerouting]
+        # A message whose content has been erased is not sent again: it waits for its last deadline.
+        asked: list[Event] = [
+            _reroute_requested(d, asks, events, now)
+            for d, asks in rerouting
+            if d.accepted.message_id in events
+        ]
         asked += [
             _voice_requested(d, call, events, wait_until, now)
             for (d, call), wait_until in zip(calling, waits, strict=True)
+            if d.accepted.message_id in events
         ]
         return asked
 

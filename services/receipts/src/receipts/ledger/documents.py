@@ -60,12 +60,16 @@ def in_ms(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def message_document(event: MessageAccepted, raw: bytes, check_at: datetime) -> Document:
-    """Keep the event as its own bytes, beside what is searched or needed again and again."""
-    return {
+def content_document(event: MessageAccepted, raw: bytes) -> Document:
+    """Keep what a message says, and the event as its own bytes: who asks for a call needs both."""
+    return {"_id": event.message_id, "text": event.text, "event": raw}
+
+
+def message_document(event: MessageAccepted, check_at: datetime) -> Document:
+    """Keep of an accepted message what is searched or needed again and again, but not its text."""
+    document: Document = {
         "_id": event.message_id,
         "account_id": event.account_id,
-        "reference": event.reference,
         "recipient": event.recipient,
         "lane": event.lane.value,
         "country": event.country,
@@ -79,16 +83,22 @@ def message_document(event: MessageAccepted, raw: bytes, check_at: datetime) -> 
         "accepted_at": in_ms(event.accepted_at),
         "valid_until": event.valid_until,
         "check_at": check_at,
-        "event": raw,
     }
+    _add_some(
+        document,
+        reference=event.reference,
+        batch_id=event.origin.batch_id,
+        template_id=event.template and event.template.template_id,
+    )
+    return document
 
 
 def accepted_of(document: Mapping[str, Any]) -> Accepted:
-    """Read back what ``message_document`` wrote, without the event's bytes."""
+    """Read back what ``message_document`` wrote."""
     return Accepted(
         document["_id"],
         document["account_id"],
-        document["reference"],
+        document.get("reference", ""),
         document["recipient"],
         document["lane"],
         document["country"],

@@ -76,7 +76,7 @@ def _speakers(
     given: Given, customers: HttpCustomers, events: MongoEvents
 ) -> dict[About, Speaker[Any]]:
     clock, metrics = given.service.clock, given.metrics
-    results = Results(MongoResults(given.service.mongo(), given.ledger))
+    results = Results(MongoResults(given.ledger))
     return {
         About.RESULTS: Speaker(results, customers, clock, metrics),
         About.EVENTS: Speaker(Events(events, given.replies), customers, clock, metrics),

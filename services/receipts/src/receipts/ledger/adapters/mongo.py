@@ -1,12 +1,15 @@
 """The ledger in MongoDB: bulk inserts and indexed lookups. The only updates are corrections.
 
-What each operation costs, and why nothing here is an update: docs/adr, append-only ledger.
+What each operation costs, and why nothing here is an update: docs/adr, append-only ledger. What
+belongs to a message is kept by its week (``weekly``).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final
 
+from receipts.ledger.adapters.weekly import Weekly
 from receipts.ledger.consequences import SettledBy
 from receipts.ledger.documents import (
     ACCEPTED_FIELDS,
@@ -18,37 +21,52 @@ from receipts.ledger.documents import (
 )
 from receipts.ledger.facts import Accepted, Fact, Kind
 from receipts.ledger.ports import Due, Position
+from receipts.ledger.weeks import Week
 from yizhan_contracts.events import MessageAccepted, Status
-from yizhan_runtime import Index, Mongo
+from yizhan_runtime import Clock, Index, Mongo
 
 MESSAGES: Final = "messages"
+CONTENTS: Final = "contents"
+"""Texts, and the events that they came in: apart, because they go before the rest does."""
 FACTS: Final = "facts"
-EARLY: Final = "early_receipts"
 SETTLED: Final = "settled"
+EARLY: Final = "early_receipts"
 CURSORS: Final = "cursors"
 
 _HANDED_OVER: Final = frozenset({Kind.SUBMITTED, Kind.IN_DOUBT})
+_LONGEST_VALIDITY: Final = timedelta(days=4)
+"""From a message's id to its last attempt: three days, and one to spare."""
+_OLDEST_MESSAGE: Final = timedelta(days=40)
+"""From a message's id to a time that is kept for it: its records may come back from a DLQ, which
+keeps them for 30 days."""
 _EXISTS: Final = {"$exists": True}
 _EARLY_KEPT_S: Final = 8 * 86_400
 """A day longer than a receipt is matched; the gauge of early receipts shows what ages out."""
 
-INDEXES: Final[dict[str, tuple[Index, ...]]] = {
+WEEKLY: Final[dict[str, tuple[Index, ...]]] = {
     MESSAGES: (
         Index((("check_at", 1), ("_id", 1))),
-        Index((("account_id", 1), ("reference", 1), ("_id", 1))),
+        Index((("account_id", 1), ("_id", 1))),
+        Index((("account_id", 1), ("reference", 1), ("_id", 1)), partial={"reference": _EXISTS}),
+        Index((("account_id", 1), ("batch_id", 1), ("_id", 1)), partial={"batch_id": _EXISTS}),
+        # Replies, and people, ask by number.
+        Index((("recipient", 1), ("_id", 1))),
     ),
+    CONTENTS: (),
     FACTS: (
         Index((("message_id", 1),)),
         Index((("carrier_key", 1),), partial={"carrier_key": _EXISTS}),
         Index((("receipt_due_at", 1), ("_id", 1)), partial={"receipt_due_at": _EXISTS}),
     ),
-    EARLY: (
-        Index((("carrier_key", 1),)),
-        Index((("stored_at", 1),), expire_after_s=_EARLY_KEPT_S),
-    ),
     SETTLED: (
         Index((("account_id", 1), ("status", 1), ("_id", 1))),
         Index((("settled_at", 1),), partial={"settled_by": SettledBy.FULL_SWEEP.value}),
+    ),
+}
+INDEXES: Final[dict[str, tuple[Index, ...]]] = {
+    EARLY: (
+        Index((("carrier_key", 1),)),
+        Index((("stored_at", 1),), expire_after_s=_EARLY_KEPT_S),
     ),
 }
 
@@ -56,51 +74,95 @@ INDEXES: Final[dict[str, tuple[Index, ...]]] = {
 class MongoLedger:
     """Implements LedgerStore, SweepStore and LedgerReader."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, clock: Clock) -> None:
         self._mongo = mongo
+        self._weekly = Weekly(mongo, WEEKLY, clock)
 
     async def prepare(self) -> None:
         """Create the indexes that every query here stands on."""
         for collection, indexes in INDEXES.items():
             await self._mongo.ensure_indexes(collection, indexes)
+        await self._weekly.prepare()
+
+    # ---- writing ----------------------------------------------------------------------
+
+    async def insert_contents(self, documents: Sequence[Document]) -> None:
+        await self._weekly.insert_new(CONTENTS, documents)
 
     async def insert_messages(self, documents: Sequence[Document]) -> set[str]:
-        return await self._mongo.insert_new(MESSAGES, documents)
+        return await self._weekly.insert_new(MESSAGES, documents)
 
     async def insert_facts(self, documents: Sequence[Document]) -> set[str]:
-        return await self._mongo.insert_new(FACTS, documents)
+        return await self._weekly.insert_new(FACTS, documents, "message_id")
 
     async def insert_early(self, documents: Sequence[Document]) -> set[str]:
         return await self._mongo.insert_new(EARLY, documents)
 
     async def insert_settled(self, documents: Sequence[Document]) -> set[str]:
-        return await self._mongo.insert_new(SETTLED, documents)
+        return await self._weekly.insert_new(SETTLED, documents)
+
+    async def remove_early(self, ids: Collection[str]) -> None:
+        if ids:
+            await self._mongo.delete_by_ids(EARLY, ids)
+
+    async def correct(self, message_id: str, fields: Mapping[str, Any]) -> None:
+        unless = {"_id": message_id, "status": {"$ne": Status.DELIVERED.value}}
+        await self._weekly.update_one(SETTLED, unless, {"$set": dict(fields)})
+
+    async def correct_sms(self, message_id: str, sms: Mapping[str, Any]) -> None:
+        unless = {"_id": message_id, "sms.status": {"$ne": Status.DELIVERED.value}}
+        await self._weekly.update_one(SETTLED, unless, {"$set": {"sms": dict(sms)}})
+
+    # ---- by ids -----------------------------------------------------------------------
 
     async def accepted_of(self, message_ids: Collection[str]) -> dict[str, Accepted]:
-        found = await self._mongo.find_by_ids(MESSAGES, message_ids, ACCEPTED_FIELDS)
+        found = await self._weekly.find_by_ids(MESSAGES, message_ids, ACCEPTED_FIELDS)
         return {message_id: accepted_of(document) for message_id, document in found.items()}
 
     async def events_of(self, message_ids: Collection[str]) -> dict[str, MessageAccepted]:
-        found = await self._mongo.find_by_ids(MESSAGES, message_ids, ("event",))
+        found = await self._weekly.find_by_ids(CONTENTS, message_ids, ("event",))
         parse = MessageAccepted.model_validate_json
         return {message_id: parse(document["event"]) for message_id, document in found.items()}
 
     async def facts_of(self, message_ids: Collection[str]) -> dict[str, list[Fact]]:
-        query = {"message_id": {"$in": list(message_ids)}}
         facts: dict[str, list[Fact]] = {}
-        for document in await self._mongo.find(FACTS, query, fields=FACT_FIELDS):
+        for document in await self._weekly.find_of(
+            FACTS, message_ids, FACT_FIELDS, field="message_id"
+        ):
             facts.setdefault(document["message_id"], []).append(fact_of(document))
         return facts
 
-    async def settled_of(self, message_ids: Collection[str]) -> dict[str, Document]:
-        return await self._mongo.find_by_ids(SETTLED, message_ids)
+    async def facts_by_ids(
+        self, fact_ids: Collection[str], fields: Sequence[str] | None = None
+    ) -> dict[str, Document]:
+        return await self._weekly.find_by_ids(FACTS, fact_ids, fields)
+
+    async def submitted_facts_of(
+        self, message_ids: Collection[str], fields: Sequence[str]
+    ) -> list[Document]:
+        return await self._weekly.find_of(
+            FACTS, message_ids, fields, field="message_id", also={"kind": Kind.SUBMITTED.value}
+        )
+
+    async def settled_of(
+        self, message_ids: Collection[str], fields: Sequence[str] | None = None
+    ) -> dict[str, Document]:
+        return await self._weekly.find_by_ids(SETTLED, message_ids, fields)
+
+    async def settlers_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        found = await self._weekly.find_by_ids(SETTLED, message_ids, ("settled_by",))
+        return {message_id: document["settled_by"] for message_id, document in found.items()}
+
+    # ---- by the carriers' ids ---------------------------------------------------------
 
     async def submitted_under(
         self, carrier_keys: Collection[str], since: datetime
     ) -> dict[str, Mapping[str, Any]]:
-        query = {"carrier_key": {"$in": list(carrier_keys)}, "at": {"$gte": since}}
-        found = await self._mongo.find(
-            FACTS, query, fields=("carrier_key", "message_id", "n", "at", "kind", "parts")
+        found = await self._weekly.find_in(
+            FACTS,
+            self._weekly.weeks(since - _LONGEST_VALIDITY),
+            {"carrier_key": {"$in": list(carrier_keys)}, "at": {"$gte": since}},
+            fields=("carrier_key", "message_id", "n", "at", "kind", "parts"),
         )
         newest: dict[str, Mapping[str, Any]] = {}
         for document in sorted(found, key=_by_time):
@@ -114,17 +176,7 @@ class MongoLedger:
         query = {"carrier_key": {"$in": list(carrier_keys)}, "stored_at": {"$gte": since}}
         return list(await self._mongo.find(EARLY, query))
 
-    async def remove_early(self, ids: Collection[str]) -> None:
-        if ids:
-            await self._mongo.delete_by_ids(EARLY, ids)
-
-    async def correct(self, message_id: str, fields: Mapping[str, Any]) -> None:
-        unless = {"_id": message_id, "status": {"$ne": Status.DELIVERED.value}}
-        await self._mongo.update_one(SETTLED, unless, {"$set": dict(fields)})
-
-    async def correct_sms(self, message_id: str, sms: Mapping[str, Any]) -> None:
-        unless = {"_id": message_id, "sms.status": {"$ne": Status.DELIVERED.value}}
-        await self._mongo.update_one(SETTLED, unless, {"$set": {"sms": dict(sms)}})
+    # ---- by times ---------------------------------------------------------------------
 
     async def due_facts(self, after: Position, until: datetime, limit: int) -> list[Due]:
         return await self._due(FACTS, "receipt_due_at", "message_id", after, until, limit)
@@ -134,7 +186,7 @@ class MongoLedger:
 
     async def _due(
         self,
-        collection: str,
+        kind: str,
         field: str,
         message_field: str,
         after: Position,
@@ -147,24 +199,31 @@ class MongoLedger:
                 {field: {"$gt": after.at, "$lte": until}},
             ]
         }
-        found = await self._mongo.find(
-            collection,
+        found = await self._weekly.find_in(
+            kind,
+            self._weeks_since(after.at),
             query,
             sort=((field, 1), ("_id", 1)),
             limit=limit,
             fields=(field, message_field),
         )
-        return [Due(d[message_field], Position(d[field], d["_id"])) for d in found]
+        due = [Due(d[message_field], Position(d[field], d["_id"])) for d in found]
+        return sorted(due, key=attrgetter("position"))[:limit]
 
     async def next_due(self, after: datetime) -> datetime | None:
+        weeks = self._weeks_since(after)
         times = [
             document[field]
-            for collection, field in ((FACTS, "receipt_due_at"), (MESSAGES, "check_at"))
-            for document in await self._mongo.find(
-                collection, {field: {"$gt": after}}, sort=((field, 1),), limit=1, fields=(field,)
+            for kind, field in ((FACTS, "receipt_due_at"), (MESSAGES, "check_at"))
+            for document in await self._weekly.find_in(
+                kind, weeks, {field: {"$gt": after}}, sort=((field, 1),), limit=1, fields=(field,)
             )
         ]
         return min(times, default=None)
+
+    def _weeks_since(self, at: datetime) -> list[Week]:
+        """Give the weeks of messages for which something may be due after ``at``."""
+        return self._weekly.weeks(at - _OLDEST_MESSAGE)
 
     async def load_cursor(self, name: str) -> Position | None:
         found = await self._mongo.find_by_ids(CURSORS, [name])
@@ -174,27 +233,34 @@ class MongoLedger:
         values = {"at": position.at, "last_id": position.last_id}
         await self._mongo.update_one(CURSORS, {"_id": name}, {"$set": values}, upsert=True)
 
+    # ---- by ranges of ids -------------------------------------------------------------
+
     async def message_ids(self, after: str, below: str, limit: int) -> list[tuple[str, datetime]]:
-        query = {"_id": {"$gt": after, "$lt": below}}
-        found = await self._mongo.find(
-            MESSAGES, query, sort=(("_id", 1),), limit=limit, fields=("check_at",)
-        )
+        found = await self._page(MESSAGES, after, below, limit, "check_at")
         return [(document["_id"], document["check_at"]) for document in found]
 
-    async def settlers_of(self, message_ids: Collection[str]) -> dict[str, str]:
-        found = await self._mongo.find_by_ids(SETTLED, message_ids, ("settled_by",))
-        return {message_id: document["settled_by"] for message_id, document in found.items()}
+    async def settled_page(self, after: str, below: str, limit: int) -> list[tuple[str, str]]:
+        found = await self._page(SETTLED, after, below, limit, "status")
+        return [(document["_id"], document["status"]) for document in found]
+
+    async def _page(
+        self, kind: str, after: str, below: str, limit: int, *fields: str
+    ) -> list[Document]:
+        """Page through the documents whose ids are between two, both excluded."""
+        return await self._weekly.find_in_turn(
+            kind,
+            self._weekly.weeks_of_ids(after, below),
+            {"_id": {"$gt": after, "$lt": below}},
+            sort=(("_id", 1),),
+            limit=limit,
+            fields=fields,
+        )
 
     async def settled_ids(self, first: str, last: str) -> set[str]:
         query = {"_id": {"$gte": first, "$lte": last}}
-        return {d["_id"] for d in await self._mongo.find(SETTLED, query, fields=("_id",))}
-
-    async def settled_page(self, after: str, below: str, limit: int) -> list[tuple[str, str]]:
-        query = {"_id": {"$gt": after, "$lt": below}}
-        found = await self._mongo.find(
-            SETTLED, query, sort=(("_id", 1),), limit=limit, fields=("status",)
-        )
-        return [(document["_id"], document["status"]) for document in found]
+        weeks = self._weekly.weeks_of_ids(first, last)
+        found = await self._weekly.find_in(SETTLED, weeks, query, fields=("_id",))
+        return {document["_id"] for document in found}
 
     async def settled_ids_of(
         self, account_id: str, after: str, below: str, limit: int
@@ -205,37 +271,53 @@ class MongoLedger:
             "status": {"$in": [status.value for status in Status]},
             "_id": {"$gt": after, "$lt": below},
         }
-        found = await self._mongo.find(
-            SETTLED, query, sort=(("_id", 1),), limit=limit, fields=("_id",)
+        weeks = self._weekly.weeks_of_ids(after, below)
+        found = await self._weekly.find_in_turn(
+            SETTLED, weeks, query, sort=(("_id", 1),), limit=limit, fields=("_id",)
         )
         return [document["_id"] for document in found]
 
     async def statuses_of(self, message_ids: Collection[str]) -> dict[str, str]:
-        found = await self._mongo.find_by_ids(SETTLED, message_ids, ("status",))
+        found = await self._weekly.find_by_ids(SETTLED, message_ids, ("status",))
         return {message_id: document["status"] for message_id, document in found.items()}
 
     async def settled_by_full_sweep(self, since: datetime) -> list[Document]:
         query = {"settled_by": SettledBy.FULL_SWEEP.value, "settled_at": {"$gt": since}}
-        return await self._mongo.find(SETTLED, query, fields=("_id",))
+        return await self._weekly.find_in(SETTLED, self._weeks_since(since), query, fields=("_id",))
 
     async def count_early(self) -> int:
         return await self._mongo.count(EARLY, {})
 
+    # ---- for people -------------------------------------------------------------------
+
     async def find_message(self, message_id: str) -> Document | None:
-        return (await self._mongo.find_by_ids(MESSAGES, [message_id])).get(message_id)
+        return (await self._weekly.find_by_ids(MESSAGES, [message_id])).get(message_id)
 
     async def find_by_reference(self, account_id: str, reference: str, limit: int) -> list[str]:
         query = {"account_id": account_id, "reference": reference}
-        found = await self._mongo.find(
-            MESSAGES, query, sort=(("_id", -1),), limit=limit, fields=("_id",)
-        )
+        found = await self._newest(query, self._weekly.weeks(), limit, ("_id",))
         return [document["_id"] for document in found]
 
+    async def messages_to(
+        self, phones: Collection[str], since: datetime, limit: int
+    ) -> list[Document]:
+        """Find the newest messages to any of these numbers."""
+        query = {"recipient": {"$in": list(phones)}}
+        fields = ("recipient", "account_id", "reference")
+        return await self._newest(query, self._weekly.weeks(since), limit, fields)
+
+    async def _newest(
+        self, query: Document, weeks: Sequence[Week], limit: int, fields: Sequence[str]
+    ) -> list[Document]:
+        return await self._weekly.find_in_turn(
+            MESSAGES, reversed(weeks), query, sort=(("_id", -1),), limit=limit, fields=fields
+        )
+
     async def find_settled(self, message_id: str) -> Document | None:
-        return (await self._mongo.find_by_ids(SETTLED, [message_id])).get(message_id)
+        return (await self._weekly.find_by_ids(SETTLED, [message_id])).get(message_id)
 
     async def find_facts(self, message_id: str) -> list[Document]:
-        return await self._mongo.find(FACTS, {"message_id": message_id})
+        return await self._weekly.find_of(FACTS, [message_id], field="message_id")
 
 
 def _by_time(document: Mapping[str, Any]) -> datetime:

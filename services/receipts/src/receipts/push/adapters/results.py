@@ -4,10 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from receipts.ledger.adapters.mongo import FACTS, SETTLED, MongoLedger
+from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.facts import Accepted, Kind, call_requested_id, pushed_id
 from receipts.push.s3 import S3Status
-from yizhan_runtime import Mongo
 
 _SETTLED_FIELDS: Final = ("recipient", "charging_num", "time_zone", "sms")
 
@@ -15,24 +14,23 @@ _SETTLED_FIELDS: Final = ("recipient", "charging_num", "time_zone", "sms")
 class MongoResults:
     """Implements ResultStore."""
 
-    def __init__(self, mongo: Mongo, ledger: MongoLedger) -> None:
-        self._mongo = mongo
+    def __init__(self, ledger: MongoLedger) -> None:
         self._ledger = ledger
 
     async def settled_of(self, message_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-        return await self._mongo.find_by_ids(SETTLED, message_ids, _SETTLED_FIELDS)
+        return await self._ledger.settled_of(message_ids, _SETTLED_FIELDS)
 
     async def accepted_of(self, message_ids: Collection[str]) -> dict[str, Accepted]:
         return await self._ledger.accepted_of(message_ids)
 
     async def failed_sms_of(self, message_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         ids = [call_requested_id(message_id, sms_failed=True) for message_id in message_ids]
-        found = await self._mongo.find_by_ids(FACTS, ids)
+        found = await self._ledger.facts_by_ids(ids)
         return {document["message_id"]: document for document in found.values()}
 
     async def pushed_of(self, message_ids: Collection[str]) -> dict[str, set[S3Status]]:
         ids = [pushed_id(message_id, status) for message_id in message_ids for status in S3Status]
-        found = await self._mongo.find_by_ids(FACTS, ids, ("message_id", "state"))
+        found = await self._ledger.facts_by_ids(ids, ("message_id", "state"))
         pushed: dict[str, set[S3Status]] = {}
         for document in found.values():
             pushed.setdefault(document["message_id"], set()).add(S3Status(document["state"]))
@@ -49,7 +47,7 @@ class MongoResults:
             }
             for message_id, status in said
         ]
-        await self._mongo.insert_new(FACTS, documents)
+        await self._ledger.insert_facts(documents)
 
     async def settled_ids_of(
         self, account_id: str, after: str, below: str, limit: int

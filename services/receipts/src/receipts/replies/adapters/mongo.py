@@ -4,11 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from receipts.ledger.adapters.mongo import FACTS, MESSAGES
-from receipts.ledger.facts import Kind
+from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.replies.domain import Sent
 from receipts.replies.service import Document
-from yizhan_contracts import ids
 from yizhan_runtime import Index, Mongo
 
 REPLIES: Final = "replies"
@@ -23,16 +21,15 @@ INDEXES: Final = {
             partial={"conversation_id": {"$exists": True}},
         ),
     ),
-    # On the way of every message, some 5 us of mongod: replies, and people, ask by number.
-    MESSAGES: (Index((("recipient", 1), ("_id", -1))),),
 }
 
 
 class MongoReplies:
     """Implements ReplyStore, and reads replies for the HTTP edge."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, ledger: MongoLedger) -> None:
         self._mongo = mongo
+        self._ledger = ledger
 
     async def prepare(self) -> None:
         """Create the indexes that every query here stands on."""
@@ -43,28 +40,16 @@ class MongoReplies:
         return await self._mongo.insert_new(REPLIES, documents)
 
     async def sent_to(self, phones: Collection[str], since: datetime) -> dict[str, list[Sent]]:
-        messages = await self._messages_to(phones, since)
-        facts = await self._mongo.find(
-            FACTS,
-            {"message_id": {"$in": list(messages)}, "kind": Kind.SUBMITTED.value},
-            fields=("message_id", "sender", "carrier_account", "at"),
+        newest = await self._ledger.messages_to(phones, since, _MOST_EACH * len(phones))
+        messages = {message["_id"]: message for message in newest}
+        facts = await self._ledger.submitted_facts_of(
+            messages, ("message_id", "sender", "carrier_account", "at")
         )
         found: dict[str, list[Sent]] = {}
         for fact in facts:
             message = messages[fact["message_id"]]
             found.setdefault(message["recipient"], []).append(_sent(message, fact))
         return found
-
-    async def _messages_to(self, phones: Collection[str], since: datetime) -> dict[str, Document]:
-        after = ids.first_message_id(int(since.timestamp() * 1000))
-        newest = await self._mongo.find(
-            MESSAGES,
-            {"recipient": {"$in": list(phones)}, "_id": {"$gt": after}},
-            sort=(("_id", -1),),
-            limit=_MOST_EACH * len(phones),
-            fields=("recipient", "account_id", "reference"),
-        )
-        return {message["_id"]: message for message in newest}
 
     async def replies_of(self, reply_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         return dict(await self._mongo.find_by_ids(REPLIES, reply_ids))
@@ -80,7 +65,7 @@ def _sent(message: Document, fact: Document) -> Sent:
     return Sent(
         message["_id"],
         message["account_id"],
-        message["reference"],
+        message.get("reference", ""),
         fact.get("sender", ""),
         fact.get("carrier_account", ""),
         fact["at"],
