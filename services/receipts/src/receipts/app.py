@@ -7,14 +7,18 @@ from receipts import handlers
 from receipts.access import Access
 from receipts.api import make_router
 from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.api import make_operating_router
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.consequences import Consequences
 from receipts.ledger.conservation import Conservation
 from receipts.ledger.deliveries import Deliveries
+from receipts.ledger.feeds import Feeds
 from receipts.ledger.full_sweep import FullSweep, FullSweepTerms
 from receipts.ledger.reporting import DeliveryReporter
 from receipts.ledger.service import Ledger, Terms
 from receipts.ledger.sweeper import Acting, Sweeper, SweepTerms
+from receipts.ledger.unmatched import Ageing
+from receipts.ledger.waiting import Waiting, load_waiting
 from receipts.metrics import Metrics
 from receipts.push.adapters.http import HttpCustomers
 from receipts.push.adapters.mongo import MongoPush
@@ -48,29 +52,55 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     service.on_start(store.prepare)
     if not settings.internal_token.get_secret_value():
         log.warning("YIZHAN_INTERNAL_TOKEN is empty: no operator and no service is let in")
-    ledger = _add_ledger(service, settings, store, metrics)
+    waiting = load_waiting(settings.receipts_waiting_file)
+    feeds = Feeds(store, clock, metrics, waiting.missing_feeds)
+    terms = _terms(settings, waiting)
+    ledger = _add_ledger(service, settings, store, metrics, feeds, terms)
     _add_push(service, settings, store, metrics)
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
     _add_replies(service, access, metrics)
+    _add_operating(service, store, metrics, feeds, access, terms)
     conservation = Conservation(store, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
     return service
 
 
+def _terms(settings: ReceiptsSettings, waiting: Waiting) -> Terms:
+    return Terms(
+        submit_timeout_s=settings.receipts_submit_timeout_s,
+        settle_margin_s=settings.receipts_settle_margin_s,
+        deadlines=waiting.deadlines,
+    )
+
+
+def _add_operating(
+    service: Service,
+    store: MongoLedger,
+    metrics: Metrics,
+    feeds: Feeds,
+    access: Access,
+    terms: Terms,
+) -> None:
+    ageing = Ageing(store, service.clock, metrics, terms.match_within_s)
+    service.background("feeds", feeds.run)
+    service.background("unmatched receipts", ageing.run)
+    service.http.include_router(make_operating_router(feeds, store, access, service.clock))
+
+
 def _add_ledger(
-    service: Service, settings: ReceiptsSettings, store: MongoLedger, metrics: Metrics
+    service: Service,
+    settings: ReceiptsSettings,
+    store: MongoLedger,
+    metrics: Metrics,
+    feeds: Feeds,
+    terms: Terms,
 ) -> Ledger:
     clock, publisher = service.clock, service.publisher
     deliveries = Deliveries(_instance(settings), secrets.token_hex(8))
     consequences = Consequences(store, publisher, clock, metrics, settings.receipts_call_margin_s)
-    terms = Terms(
-        submit_timeout_s=settings.receipts_submit_timeout_s,
-        settle_margin_s=settings.receipts_settle_margin_s,
-        default_receipt_timeout_s=settings.receipts_receipt_timeout_s,
-    )
     ledger = Ledger(store, consequences, clock, metrics, deliveries, terms)
     catching_up = CatchingUp(clock, settings.receipts_start_grace_s)
-    acting = Acting(consequences, clock, metrics, deliveries)
+    acting = Acting(consequences, clock, metrics, deliveries, feeds)
     sweeper = Sweeper(
         store,
         ledger,

@@ -50,6 +50,7 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     await ledger.due_facts(Position(NOON, "0"), later, 10)
     await ledger.due_messages(Position(NOON, "0"), later, 10)
     await ledger.next_due(NOON)
+    await look_for_what_is_missing(ledger)
     await ledger.message_ids(IDS[0], IDS[-1], 10)
     await ledger.settlers_of(IDS)
     await ledger.settled_ids(IDS[0], IDS[-1])
@@ -83,6 +84,16 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     assert not scans
 
 
+async def look_for_what_is_missing(ledger: MongoLedger) -> None:
+    later = NOON + timedelta(days=1)
+    for newest in (True, False):
+        await ledger.handed_over("a", NOON, later, 10, newest=newest)
+    await ledger.heard_of(IDS)
+    await ledger.aged_early(later, 10)
+    for channel in ("", "a"):
+        await ledger.find_unmatched(channel, later, 10)
+
+
 def fill(database: Any) -> None:
     """Put in enough that a plan matters."""
     numbers = range(2000)
@@ -101,6 +112,7 @@ def fill(database: Any) -> None:
             "_id": f"{message_id_of(i)}-1.submitted.{i}",
             "message_id": message_id_of(i),
             "kind": "submitted",
+            "channel": "a",
             "n": 1,
             "at": NOON,
             "carrier_key": f"a:{i}",
@@ -110,6 +122,9 @@ def fill(database: Any) -> None:
     )
     database.early_receipts.insert_many(
         {"_id": f"b:{i}:delivered", "carrier_key": f"b:{i}", "stored_at": NOON} for i in numbers
+    )
+    database.unmatched_receipts.insert_many(
+        {"_id": f"b:{i}:delivered", "channel": "ab"[i % 2], "aged_at": NOON} for i in numbers
     )
     database.settled.insert_many(
         {

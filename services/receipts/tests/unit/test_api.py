@@ -20,6 +20,7 @@ from services.receipts.tests.unit.world import Died, World
 
 from receipts.access import Access
 from receipts.api import make_router
+from receipts.ledger.api import make_operating_router
 from receipts.ledger.conservation import Conservation
 from receipts.ledger.documents import Document
 from receipts.ledger.timeline import masked
@@ -80,6 +81,9 @@ class Edge:
         self._app = FastAPI()
         access = Access(SecretStr(token), FakeTokens("", world.clock))
         self._app.include_router(make_router(reader, world.ledger, conservation, access))
+        self._app.include_router(
+            make_operating_router(world.feeds, world.store, access, world.clock)
+        )
 
     async def get(self, path: str, token: str | None = TOKEN) -> tuple[int, Any]:
         sent: list[dict[str, Any]] = []
@@ -108,6 +112,8 @@ ROUTES = [
     f"/v1/messages/{MESSAGE_ID}",
     "/v1/messages?account_id=acme&reference=SF1234567890",
     "/v1/conservation",
+    "/v1/feeds",
+    "/v1/receipts/unmatched",
 ]
 
 
@@ -123,7 +129,12 @@ async def test_nothing_is_told_without_the_token(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "mine", "strangers"),
-    [(ROUTES[0], 403, 403), (ROUTES[1], 200, 404), (ROUTES[2], 200, 403), (ROUTES[3], 403, 403)],
+    [
+        (ROUTES[0], 403, 403),
+        (ROUTES[1], 200, 404),
+        (ROUTES[2], 200, 403),
+        *((path, 403, 403) for path in ROUTES[3:]),
+    ],
 )
 async def test_an_account_is_told_its_own_with_a_token(
     path: str, mine: int, strangers: int
@@ -211,6 +222,29 @@ async def test_conservation_counts_what_is_settled_and_names_what_is_in_flight()
     _, told = await Edge(world).get("/v1/conservation")
     assert told["never_accepted_ids"] == [message_id_of(2)]
     assert not told["holds"]
+
+
+async def test_operators_are_told_which_receipts_were_given_up_and_no_number() -> None:
+    world = World()
+    nameless = [
+        receipt(
+            ReceiptState.DELIVERED,
+            attempt_id=None,
+            carrier_message_id=f"c-{channel}",
+            channel=channel,
+        )
+        for channel in ("a", "b")
+    ]
+    await world.hear(*nameless)
+    world.clock.turn(8 * 86_400)
+    await world.ageing.age()
+    world.clock.turn(1)
+    _, told = await Edge(world).get("/v1/receipts/unmatched?channel=b")
+    (given_up,) = told["receipts"]
+    assert given_up["carrier_message_id"] == "c-b"
+    assert given_up.keys() >= {"aged_at", "received_at", "state", "carrier_account"}
+    _, told = await Edge(world).get("/v1/receipts/unmatched")
+    assert len(told["receipts"]) == 2
 
 
 def test_number_is_masked_but_for_its_ends() -> None:

@@ -16,10 +16,13 @@ from receipts.ledger.consequences import Consequences, SettledBy
 from receipts.ledger.deliveries import Deliveries
 from receipts.ledger.documents import Document, accepted_of, fact_of, keys_of_parts
 from receipts.ledger.facts import Accepted, Fact, Kind
+from receipts.ledger.feeds import Feeds, Handed
 from receipts.ledger.full_sweep import FullSweep, FullSweepTerms
 from receipts.ledger.ports import Due, Position
 from receipts.ledger.service import Ledger, Terms
+from receipts.ledger.silence import FeedTerms
 from receipts.ledger.sweeper import Acting, Sweeper, SweepTerms
+from receipts.ledger.unmatched import Ageing
 from receipts.metrics import Metrics
 from yizhan_contracts.events import (
     AttemptFinished,
@@ -30,7 +33,9 @@ from yizhan_contracts.events import (
     VoiceFinished,
 )
 
-METRICS = Metrics(CollectorRegistry())
+REGISTRY = CollectorRegistry()
+METRICS = Metrics(REGISTRY)
+FEEDS = FeedTerms(at_least=4)
 
 
 class Died(Exception):
@@ -81,6 +86,7 @@ class MemoryStore:
         self.messages: dict[str, Document] = {}
         self.facts: dict[str, Document] = {}
         self.early: dict[str, Document] = {}
+        self.unmatched: dict[str, Document] = {}
         self.settled: dict[str, Document] = {}
         self.cursors: dict[str, Position] = {}
         self.writes = 0
@@ -160,6 +166,18 @@ class MemoryStore:
             for early_id in ids:
                 self.early.pop(early_id, None)
 
+    async def aged_early(self, before: datetime, limit: int) -> list[Document]:
+        await self.steps.take()
+        return [one for one in self.early.values() if one["stored_at"] < before][:limit]
+
+    async def insert_unmatched(self, documents: Sequence[Document]) -> set[str]:
+        return await self._insert(self.unmatched, documents)
+
+    async def find_unmatched(self, channel: str, before: datetime, limit: int) -> list[Document]:
+        await self.steps.take()
+        its = (one for one in self.unmatched.values() if one["aged_at"] < before)
+        return [one for one in its if channel in ("", one["channel"])][:limit]
+
     async def correct(self, message_id: str, fields: Mapping[str, Any]) -> None:
         await self.steps.take()
         if self.settled[message_id]["status"] != "delivered":
@@ -185,6 +203,26 @@ class MemoryStore:
         times = [message["check_at"] for message in self.messages.values()]
         times += [f["receipt_due_at"] for f in self.facts.values() if "receipt_due_at" in f]
         return min((at for at in times if at > after), default=None)
+
+    async def handed_over(
+        self, channel: str, since: datetime, until: datetime, limit: int, *, newest: bool
+    ) -> list[Handed]:
+        await self.steps.take()
+        found = [
+            Handed(fact["message_id"], fact["n"], fact["at"], fact["receipt_due_at"])
+            for fact in self.facts.values()
+            if fact["kind"] == Kind.SUBMITTED and fact["channel"] == channel
+            if since <= fact["receipt_due_at"] < until
+        ]
+        return sorted(found, key=lambda one: one.due_at, reverse=newest)[:limit]
+
+    async def heard_of(self, message_ids: Collection[str]) -> set[tuple[str, int]]:
+        await self.steps.take()
+        return {
+            (fact["message_id"], fact["n"])
+            for fact in self.facts.values()
+            if fact["kind"] == Kind.RECEIPT and fact["message_id"] in message_ids
+        }
 
     async def load_cursor(self, name: str) -> Position | None:
         await self.steps.take()
@@ -268,7 +306,9 @@ class World:
         self.ledger = Ledger(
             self.store, consequences, self.clock, metrics, self.deliveries, Terms()
         )
-        acting = Acting(consequences, self.clock, metrics, self.deliveries)
+        self.feeds = Feeds(self.store, self.clock, metrics, FEEDS)
+        acting = Acting(consequences, self.clock, metrics, self.deliveries, self.feeds)
+        self.ageing = Ageing(self.store, self.clock, metrics, Terms().match_within_s)
         idle = CatchingUp(self.clock, -1.0)
         self.sweeper = Sweeper(
             self.store, self.ledger, acting, self.clock, metrics, idle, SweepTerms(page=2)
@@ -309,6 +349,9 @@ class World:
 
     async def sweeper_sweep(self) -> None:
         await self.sweeper.sweep()
+
+    async def age(self) -> None:
+        await self.ageing.age()
 
     async def full_sweep_sweep(self) -> None:
         await self.full_sweep.sweep()

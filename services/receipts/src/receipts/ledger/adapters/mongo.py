@@ -17,6 +17,7 @@ from receipts.ledger.documents import (
     keys_of_parts,
 )
 from receipts.ledger.facts import Accepted, Fact, Kind
+from receipts.ledger.feeds import Handed
 from receipts.ledger.ports import Due, Position
 from yizhan_contracts.events import MessageAccepted, Status
 from yizhan_runtime import Index, Mongo
@@ -24,13 +25,15 @@ from yizhan_runtime import Index, Mongo
 MESSAGES: Final = "messages"
 FACTS: Final = "facts"
 EARLY: Final = "early_receipts"
+UNMATCHED: Final = "unmatched_receipts"
 SETTLED: Final = "settled"
 CURSORS: Final = "cursors"
 
 _HANDED_OVER: Final = frozenset({Kind.SUBMITTED, Kind.IN_DOUBT})
 _EXISTS: Final = {"$exists": True}
-_EARLY_KEPT_S: Final = 8 * 86_400
-"""A day longer than a receipt is matched; the gauge of early receipts shows what ages out."""
+_OF_CHANNEL: Final = (("channel", 1), ("receipt_due_at", 1))
+_SUBMITTED: Final = {"kind": Kind.SUBMITTED.value}
+_UNMATCHED_KEPT_S: Final = 30 * 86_400
 
 INDEXES: Final[dict[str, tuple[Index, ...]]] = {
     MESSAGES: (
@@ -41,10 +44,15 @@ INDEXES: Final[dict[str, tuple[Index, ...]]] = {
         Index((("message_id", 1),)),
         Index((("carrier_key", 1),), partial={"carrier_key": _EXISTS}),
         Index((("receipt_due_at", 1), ("_id", 1)), partial={"receipt_due_at": _EXISTS}),
+        Index(_OF_CHANNEL, partial=_SUBMITTED),
     ),
     EARLY: (
         Index((("carrier_key", 1),)),
-        Index((("stored_at", 1),), expire_after_s=_EARLY_KEPT_S),
+        Index((("stored_at", 1), ("_id", 1))),
+    ),
+    UNMATCHED: (
+        Index((("aged_at", -1),), expire_after_s=_UNMATCHED_KEPT_S),
+        Index((("channel", 1), ("aged_at", -1))),
     ),
     SETTLED: (
         Index((("account_id", 1), ("status", 1), ("_id", 1))),
@@ -118,6 +126,21 @@ class MongoLedger:
         if ids:
             await self._mongo.delete_by_ids(EARLY, ids)
 
+    async def aged_early(self, before: datetime, limit: int) -> list[Document]:
+        return await self._mongo.find(
+            EARLY,
+            {"stored_at": {"$lt": before}},
+            sort=(("stored_at", 1), ("_id", 1)),
+            limit=limit,
+        )
+
+    async def insert_unmatched(self, documents: Sequence[Document]) -> set[str]:
+        return await self._mongo.insert_new(UNMATCHED, documents)
+
+    async def find_unmatched(self, channel: str, before: datetime, limit: int) -> list[Document]:
+        query = {"aged_at": {"$lt": before}} | ({"channel": channel} if channel else {})
+        return await self._mongo.find(UNMATCHED, query, sort=(("aged_at", -1),), limit=limit)
+
     async def correct(self, message_id: str, fields: Mapping[str, Any]) -> None:
         unless = {"_id": message_id, "status": {"$ne": Status.DELIVERED.value}}
         await self._mongo.update_one(SETTLED, unless, {"$set": dict(fields)})
@@ -165,6 +188,25 @@ class MongoLedger:
             )
         ]
         return min(times, default=None)
+
+    async def handed_over(
+        self, channel: str, since: datetime, until: datetime, limit: int, *, newest: bool
+    ) -> list[Handed]:
+        query = _SUBMITTED | {"channel": channel, "receipt_due_at": {"$gte": since, "$lt": until}}
+        found = await self._mongo.find(
+            FACTS,
+            query,
+            sort=(("receipt_due_at", -1 if newest else 1),),
+            limit=limit,
+            fields=("message_id", "n", "at", "receipt_due_at"),
+            hint=_OF_CHANNEL,
+        )
+        return [Handed(d["message_id"], d["n"], d["at"], d["receipt_due_at"]) for d in found]
+
+    async def heard_of(self, message_ids: Collection[str]) -> set[tuple[str, int]]:
+        query = {"message_id": {"$in": list(message_ids)}, "kind": Kind.RECEIPT.value}
+        found = await self._mongo.find(FACTS, query, fields=("message_id", "n"))
+        return {(document["message_id"], document["n"]) for document in found}
 
     async def load_cursor(self, name: str) -> Position | None:
         found = await self._mongo.find_by_ids(CURSORS, [name])
