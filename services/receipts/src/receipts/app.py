@@ -8,6 +8,7 @@ from receipts.access import Access
 from receipts.api import make_router
 from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.api import make_operating_router
+from receipts.ledger.balance import Balance
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.consequences import Consequences
 from receipts.ledger.conservation import Conservation
@@ -60,7 +61,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
     _add_replies(service, access, metrics)
     _add_operating(service, store, metrics, feeds, access, terms)
-    conservation = Conservation(store, clock)
+    conservation = Conservation(store, ledger.look, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
     return service
 
@@ -122,6 +123,15 @@ def _add_ledger(
     )
     service.background("sweep", sweeper.run)
     service.background("full sweep", full_sweep.run)
+    balance = Balance(
+        store=store,
+        clock=clock,
+        metrics=metrics,
+        catching_up=catching_up,
+        period_s=settings.receipts_full_sweep_period_s,
+        reach_s=settings.receipts_full_sweep_reach_s,
+    )
+    service.background("balance", balance.run)
     service.background("delivery reports", DeliveryReporter(deliveries, publisher, clock).run)
     return ledger
 

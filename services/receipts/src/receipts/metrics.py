@@ -128,6 +128,18 @@ class Metrics:
             ["channel"],
             registry=registry,
         )
+        self._balance = Gauge(
+            "yizhan_conservation_messages",
+            "Messages of the last days: accepted, settled by status, and in flight.",
+            ["country", "lane", "status"],
+            registry=registry,
+        )
+        self._leaks = Gauge(
+            "yizhan_conservation_leaks",
+            "Messages that should not be as they are, by kind, as of the last look.",
+            ["kind"],
+            registry=registry,
+        )
         self._pushes = Counter(
             "yizhan_push_results_total",
             "Results pushed to customers, by outcome.",
@@ -214,6 +226,15 @@ class Metrics:
     def record_unmatched(self, channels: Iterable[str]) -> None:
         for channel in channels:
             self._unmatched.labels(channel).inc()
+
+    def record_balance(self, counts: Iterable[tuple[tuple[str, str, str], int]]) -> None:
+        """Show the sum of the last days in place of what was shown before."""
+        self._balance.clear()
+        for (country, lane, status), count in counts:
+            self._balance.labels(country, lane, status).set(count)
+
+    def record_leaks(self, kind: str, count: int) -> None:
+        self._leaks.labels(kind).set(count)
 
     def record_early(self, count: int) -> None:
         self._early.set(count)

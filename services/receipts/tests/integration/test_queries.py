@@ -55,7 +55,7 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     await ledger.settlers_of(IDS)
     await ledger.settled_ids(IDS[0], IDS[-1])
     await ledger.settled_by_full_sweep(NOON)
-    await ledger.settled_page(IDS[0], IDS[-1], 10)
+    await count_all(ledger)
     await ledger.find_by_reference("acme", "SF1", 10)
     await ledger.find_facts(IDS[0])
     await replies.sent_to(["+8613800001111", "+8613800001112"], NOON - timedelta(days=7))
@@ -84,6 +84,17 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     assert not scans
 
 
+async def count_all(ledger: MongoLedger) -> None:
+    await ledger.settled_rows(IDS[0], IDS[-1], 10)
+    await ledger.message_rows(IDS[0], IDS[-1], 10)
+    await ledger.owners_of_facts(IDS[0], IDS[-1], 10)
+    await ledger.count_attempts(IDS[0], IDS[-1])
+    await ledger.count_settled(IDS[0], IDS[-1])
+    await ledger.count_messages(IDS[0], IDS[-1])
+    await ledger.insert_balances([{"_id": "2026", "begin": 0, "counts": []}])
+    await ledger.balances_since("2026")
+
+
 async def look_for_what_is_missing(ledger: MongoLedger) -> None:
     later = NOON + timedelta(days=1)
     for newest in (True, False):
@@ -103,6 +114,8 @@ def fill(database: Any) -> None:
             "account_id": "acme",
             "reference": f"SF{i}",
             "recipient": f"+861380000{i:04}",
+            "country": "CN",
+            "lane": "standard",
             "check_at": NOON,
         }
         for i in numbers
@@ -130,6 +143,8 @@ def fill(database: Any) -> None:
         {
             "_id": message_id_of(i),
             "account_id": "acme",
+            "country": "CN",
+            "lane": "standard",
             "status": "unknown",
             "sms": {"status": "unknown"},
             "settled_by": "full-sweep" if i % 100 == 0 else "record",

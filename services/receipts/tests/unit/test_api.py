@@ -1,7 +1,6 @@
 """The HTTP edge: who may ask, what is told, and what never is."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -52,13 +51,6 @@ class Reader:
     async def find_facts(self, message_id: str) -> list[Document]:
         return [f for f in self._store.facts.values() if f["message_id"] == message_id]
 
-    async def settled_page(self, after: str, below: str, limit: int) -> list[tuple[str, str]]:
-        found = sorted(i for i in self._store.settled if after < i < below)[:limit]
-        return [(i, self._store.settled[i]["status"]) for i in found]
-
-    async def message_ids(self, after: str, below: str, limit: int) -> list[tuple[str, datetime]]:
-        return await self._store.message_ids(after, below, limit)
-
 
 class FakeTokens(TokenReader):
     """Tokens that are their account and scope; the real ones are tested where they are read."""
@@ -77,7 +69,7 @@ class Edge:
 
     def __init__(self, world: World, token: str = TOKEN) -> None:
         reader = Reader(world)
-        conservation = Conservation(reader, world.clock)
+        conservation = Conservation(world.store, world.ledger.look, world.clock)
         self._app = FastAPI()
         access = Access(SecretStr(token), FakeTokens("", world.clock))
         self._app.include_router(make_router(reader, world.ledger, conservation, access))
@@ -205,23 +197,6 @@ async def test_messages_are_found_by_the_customers_own_name_newest_first() -> No
     _, answer = await Edge(world).get(path)
     assert [m["message_id"] for m in answer["messages"]] == [message_id_of(2), message_id_of(1)]
     assert (await Edge(world).get(f"/v1/messages/{message_id_of(9)}"))[0] == 404
-
-
-async def test_conservation_counts_what_is_settled_and_names_what_is_in_flight() -> None:
-    world = World()
-    world.clock.turn(60)
-    await world.hear(*(message(message_id_of(i)) for i in range(5)))
-    for i in (0, 2):
-        await world.hear(receipt(ReceiptState.DELIVERED, message_id=message_id_of(i)))
-    status, told = await Edge(world).get("/v1/conservation")
-    assert status == 200
-    assert (told["accepted"], told["settled"]["delivered"], told["in_flight"]) == (5, 2, 3)
-    assert told["in_flight_ids"] == [message_id_of(i) for i in (1, 3, 4)]
-    assert told["holds"]
-    del world.store.messages[message_id_of(2)]
-    _, told = await Edge(world).get("/v1/conservation")
-    assert told["never_accepted_ids"] == [message_id_of(2)]
-    assert not told["holds"]
 
 
 async def test_operators_are_told_which_receipts_were_given_up_and_no_number() -> None:

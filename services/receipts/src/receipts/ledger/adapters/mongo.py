@@ -7,7 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from receipts.ledger.balance import ACCEPTED, Cell
 from receipts.ledger.consequences import SettledBy
+from receipts.ledger.conservation import MessageRow, SettledRow
 from receipts.ledger.documents import (
     ACCEPTED_FIELDS,
     FACT_FIELDS,
@@ -19,7 +21,7 @@ from receipts.ledger.documents import (
 from receipts.ledger.facts import Accepted, Fact, Kind
 from receipts.ledger.feeds import Handed
 from receipts.ledger.ports import Due, Position
-from yizhan_contracts.events import MessageAccepted, Status
+from yizhan_contracts.events import AttemptOutcome, MessageAccepted, Status
 from yizhan_runtime import Index, Mongo
 
 MESSAGES: Final = "messages"
@@ -28,8 +30,10 @@ EARLY: Final = "early_receipts"
 UNMATCHED: Final = "unmatched_receipts"
 SETTLED: Final = "settled"
 CURSORS: Final = "cursors"
+BALANCES: Final = "balances"
 
 _HANDED_OVER: Final = frozenset({Kind.SUBMITTED, Kind.IN_DOUBT})
+_FINISHED: Final = {"$in": [kind.value for kind in AttemptOutcome]}
 _EXISTS: Final = {"$exists": True}
 _OF_CHANNEL: Final = (("channel", 1), ("receipt_due_at", 1))
 _SUBMITTED: Final = {"kind": Kind.SUBMITTED.value}
@@ -231,12 +235,69 @@ class MongoLedger:
         query = {"_id": {"$gte": first, "$lte": last}}
         return {d["_id"] for d in await self._mongo.find(SETTLED, query, fields=("_id",))}
 
-    async def settled_page(self, after: str, below: str, limit: int) -> list[tuple[str, str]]:
+    async def settled_rows(self, after: str, below: str, limit: int) -> list[SettledRow]:
+        found = await self._page(SETTLED, after, below, limit, ("country", "lane", "status"))
+        return [SettledRow(d["_id"], d["country"], d["lane"], d["status"]) for d in found]
+
+    async def message_rows(self, after: str, below: str, limit: int) -> list[MessageRow]:
+        found = await self._page(MESSAGES, after, below, limit, ("country", "lane", "check_at"))
+        return [MessageRow(d["_id"], d["country"], d["lane"], d["check_at"]) for d in found]
+
+    async def _page(
+        self, collection: str, after: str, below: str, limit: int, fields: Sequence[str]
+    ) -> list[Document]:
         query = {"_id": {"$gt": after, "$lt": below}}
-        found = await self._mongo.find(
-            SETTLED, query, sort=(("_id", 1),), limit=limit, fields=("status",)
+        return await self._mongo.find(
+            collection, query, sort=(("_id", 1),), limit=limit, fields=fields
         )
-        return [(document["_id"], document["status"]) for document in found]
+
+    async def owners_of_facts(self, after: str, below: str, limit: int) -> list[str]:
+        found = await self._mongo.find(
+            FACTS,
+            {"message_id": {"$gt": after, "$lt": below}},
+            sort=(("message_id", 1),),
+            limit=limit,
+            fields=("message_id",),
+        )
+        return list(dict.fromkeys(document["message_id"] for document in found))
+
+    async def count_attempts(self, after: str, below: str) -> dict[str, dict[str, int]]:
+        found = await self._mongo.aggregate(
+            FACTS,
+            [
+                {"$match": {"message_id": {"$gt": after, "$lt": below}, "kind": _FINISHED}},
+                {"$group": {"_id": ["$channel", "$kind"], "count": {"$sum": 1}}},
+            ],
+        )
+        counts: dict[str, dict[str, int]] = {}
+        for document in found:
+            channel, kind = document["_id"]
+            counts.setdefault(channel, {})[kind] = document["count"]
+        return counts
+
+    async def count_settled(self, after: str, below: str) -> dict[Cell, int]:
+        return await self._count_cells(SETTLED, after, below, "$status")
+
+    async def count_messages(self, after: str, below: str) -> dict[Cell, int]:
+        return await self._count_cells(MESSAGES, after, below, {"$literal": ACCEPTED})
+
+    async def _count_cells(
+        self, collection: str, after: str, below: str, status: str | Document
+    ) -> dict[Cell, int]:
+        found = await self._mongo.aggregate(
+            collection,
+            [
+                {"$match": {"_id": {"$gte": after, "$lt": below}}},
+                {"$group": {"_id": ["$country", "$lane", status], "count": {"$sum": 1}}},
+            ],
+        )
+        return {Cell(*document["_id"]): document["count"] for document in found}
+
+    async def insert_balances(self, documents: Sequence[Document]) -> set[str]:
+        return await self._mongo.insert_new(BALANCES, documents)
+
+    async def balances_since(self, first: str) -> list[Document]:
+        return await self._mongo.find(BALANCES, {"_id": {"$gte": first}})
 
     async def settled_by_full_sweep(self, since: datetime) -> list[Document]:
         query = {"settled_by": SettledBy.FULL_SWEEP.value, "settled_at": {"$gt": since}}
