@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer
 from pymongo import MongoClient
 
 from bench.feeds.story import ACCOUNT
-from yizhan_contracts.events import MessageSettled
+from yizhan_contracts.events import MessageSettled, VoiceRequested
 from yizhan_contracts.topics import MESSAGE_SETTLED, VOICE_REQUESTED, Topic
 from yizhan_demo.parties import Parties
 from yizhan_local.servers import PrivateServers
@@ -107,7 +107,9 @@ class Corner:
             await consumer.stop()
 
     async def calls(self) -> int:
-        return len(await self.read(VOICE_REQUESTED))
+        """Count the messages for which a call was asked; a sweep that repeats asks again."""
+        asked = map(VoiceRequested.model_validate_json, await self.read(VOICE_REQUESTED))
+        return len({event.message_id for event in asked})
 
     async def revisions(self) -> dict[int, int]:
         """Count the messages by the last revision that was published of them."""
