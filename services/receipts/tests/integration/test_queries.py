@@ -89,6 +89,7 @@ async def count_all(ledger: MongoLedger) -> None:
     await ledger.message_rows(IDS[0], IDS[-1], 10)
     await ledger.owners_of_facts(IDS[0], IDS[-1], 10)
     await ledger.count_attempts(IDS[0], IDS[-1])
+    await ledger.next_id(IDS[0])
     await ledger.count_settled(IDS[0], IDS[-1])
     await ledger.count_messages(IDS[0], IDS[-1])
     await ledger.insert_balances([{"_id": "2026", "begin": 0, "counts": []}])

@@ -275,6 +275,17 @@ class MongoLedger:
             counts.setdefault(channel, {})[kind] = document["count"]
         return counts
 
+    async def next_id(self, first: str) -> str | None:
+        query = {"_id": {"$gte": first}}
+        found = [
+            document["_id"]
+            for collection in (MESSAGES, SETTLED)
+            for document in await self._mongo.find(
+                collection, query, sort=(("_id", 1),), limit=1, fields=("_id",)
+            )
+        ]
+        return min(found, default=None)
+
     async def count_settled(self, after: str, below: str) -> dict[Cell, int]:
         return await self._count_cells(SETTLED, after, below, "$status")
 
