@@ -80,6 +80,7 @@ async def count_all(balance: MongoBalance) -> None:
     await balance.message_rows(IDS[0], IDS[-1], 10)
     await balance.owners_of_facts(IDS[0], IDS[-1], 10)
     await balance.count_attempts(IDS[0], IDS[-1])
+    await balance.next_id(IDS[0])
     await balance.count_settled(IDS[0], IDS[-1])
     await balance.count_messages(IDS[0], IDS[-1])
     await balance.insert_balances([{"_id": "2026", "begin": 0, "counts": []}])
