@@ -3,10 +3,12 @@
 import secrets
 import socket
 
-from receipts import handlers
+from receipts import handlers, openapi
 from receipts.access import Access
 from receipts.api import make_router
-from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.bad_input import tell_bad_input
+from receipts.ledger.adapters.mongo import WEEKLY, MongoLedger
+from receipts.ledger.adapters.weekly import Weekly
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.consequences import Consequences
 from receipts.ledger.conservation import Conservation
@@ -15,6 +17,13 @@ from receipts.ledger.full_sweep import FullSweep, FullSweepTerms
 from receipts.ledger.reporting import DeliveryReporter
 from receipts.ledger.service import Ledger, Terms
 from receipts.ledger.sweeper import Acting, Sweeper, SweepTerms
+from receipts.log.adapters.mongo import MongoLog
+from receipts.log.adapters.pushes import MongoWaitingPushes
+from receipts.log.api import make_log_router
+from receipts.log.as_of import Completeness
+from receipts.log.service import MessageLog
+from receipts.log.trace import Trace
+from receipts.log.trace_api import make_trace_router
 from receipts.metrics import Metrics
 from receipts.push.adapters.http import HttpCustomers
 from receipts.push.adapters.mongo import MongoPush
@@ -25,11 +34,16 @@ from receipts.push.service import Pusher, PushTerms
 from receipts.push.speaker import Speaker
 from receipts.replies.adapters.mongo import MongoReplies
 from receipts.replies.api import make_replies_router
+from receipts.replies.conversations import Conversations
+from receipts.replies.searching import ReplySearch
 from receipts.replies.service import Replies
+from receipts.replies.shown import RepliesTo
 from receipts.settings import ReceiptsSettings
 from yizhan_contracts import topics
 from yizhan_contracts.topics import Service as Name
 from yizhan_runtime import Clock, Service, SystemClock, get_logger
+from yizhan_runtime.progress import GroupProgress
+from yizhan_runtime.retrying import retry_group
 from yizhan_runtime.tokens import TokenReader
 
 log = get_logger(__name__)
@@ -43,6 +57,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     settings = settings or ReceiptsSettings()
     clock = clock or SystemClock()
     service = Service(Name.RECEIPTS, settings, clock=clock)
+    tell_bad_input(service.http)
     metrics = Metrics(service.registry)
     store = MongoLedger(service.mongo(), clock)
     service.on_start(store.prepare)
@@ -51,9 +66,11 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     ledger = _add_ledger(service, settings, store, metrics)
     _add_push(service, settings, store, metrics)
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
-    _add_replies(service, store, access, metrics)
+    replies = _add_replies(service, store, metrics)
+    _add_log(service, settings, store, replies, access, metrics)
     conservation = Conservation(store, clock)
-    service.http.include_router(make_router(store, ledger, conservation, access))
+    service.http.include_router(make_router(ledger, conservation, access))
+    openapi.complete(service.http)
     return service
 
 
@@ -96,12 +113,46 @@ def _add_ledger(
     return ledger
 
 
-def _add_replies(service: Service, ledger: MongoLedger, access: Access, metrics: Metrics) -> None:
+def _add_replies(service: Service, ledger: MongoLedger, metrics: Metrics) -> MongoReplies:
     store = MongoReplies(service.mongo(), ledger)
     service.on_start(store.prepare)
     replies = Replies(store, service.clock, metrics)
     service.consume_batches(handlers.REPLIES_GROUP, [handlers.reply_route(replies)])
-    service.http.include_router(make_replies_router(store, access, service.clock))
+    return store
+
+
+def _add_log(
+    service: Service,
+    settings: ReceiptsSettings,
+    ledger: MongoLedger,
+    reply_store: MongoReplies,
+    access: Access,
+    metrics: Metrics,
+) -> None:
+    """Add what people read. Called last: what the ledger is complete of is what is consumed."""
+    clock, mongo = service.clock, service.mongo()
+    weekly = Weekly(mongo, WEEKLY, clock)
+    message_log = MessageLog(MongoLog(mongo, weekly, clock), clock, metrics)
+    search = ReplySearch(reply_store, clock)
+    conversations = Conversations(message_log, search, ledger)
+    trace = Trace(ledger, RepliesTo(search), MongoWaitingPushes(mongo))
+    completeness = _completeness(service, settings)
+    service.background("completeness", completeness.watch)
+    service.on_stop(completeness.close)
+    for router in (
+        make_log_router(message_log, completeness, access, clock),
+        make_trace_router(trace, completeness, access),
+        make_replies_router(search, conversations, completeness, access),
+    ):
+        service.http.include_router(router)
+
+
+def _completeness(service: Service, settings: ReceiptsSettings) -> Completeness:
+    """Watch what fills the ledger, and what was set aside of it."""
+    retries = frozenset(retry_group(service.name, delay) for delay in topics.RETRY_DELAYS_S)
+    watched = retries | {handlers.LEDGER_GROUP, handlers.REPLIES_GROUP}
+    groups = {group: its for group, its in service.groups().items() if group in watched}
+    return Completeness(GroupProgress(settings, groups), retries, service.clock)
 
 
 def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:

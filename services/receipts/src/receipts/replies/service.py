@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from receipts.metrics import Metrics
-from receipts.replies.domain import Match, Sent, match
+from receipts.replies.domain import Match, Sent, conversation_id_of, match
 from yizhan_contracts.events import ReplyReceived
 from yizhan_runtime import Clock
 
@@ -68,7 +68,12 @@ def _document(reply: ReplyReceived, found: Match, now: datetime) -> Document:
         "stored_at": now,
     }
     if sent is not None:
-        document |= {"message_id": sent.message_id, "reference": sent.reference}
+        ours = sent.sender or reply.recipient
+        document |= {
+            "message_id": sent.message_id,
+            "reference": sent.reference,
+            "conversation_id": conversation_id_of(sent.account_id, reply.sender, ours),
+        }
     return document
 
 
