@@ -3,9 +3,10 @@
 import secrets
 import socket
 
-from receipts import handlers
+from receipts import handlers, openapi
 from receipts.access import Access
 from receipts.api import make_router
+from receipts.bad_input import tell_bad_input
 from receipts.ledger.adapters.balance import MongoBalance
 from receipts.ledger.adapters.feeds import MongoFeeds
 from receipts.ledger.adapters.mongo import MongoLedger
@@ -23,16 +24,28 @@ from receipts.ledger.service import Ledger, Terms
 from receipts.ledger.sweeper import Acting, Sweeper, SweepTerms
 from receipts.ledger.unmatched import Ageing
 from receipts.ledger.waiting import Waiting, load_waiting
+from receipts.log.adapters.mongo import MongoLog
+from receipts.log.adapters.pushes import MongoWaitingPushes
+from receipts.log.api import make_log_router
+from receipts.log.as_of import Completeness
+from receipts.log.service import MessageLog
+from receipts.log.trace import Trace
+from receipts.log.trace_api import make_trace_router
 from receipts.metrics import Metrics
 from receipts.push.announcing import Announcing
 from receipts.push.composing import Given, add_push
 from receipts.replies.adapters.mongo import MongoReplies
 from receipts.replies.api import make_replies_router
+from receipts.replies.conversations import Conversations
+from receipts.replies.searching import ReplySearch
 from receipts.replies.service import Replies
+from receipts.replies.shown import RepliesTo
 from receipts.settings import ReceiptsSettings
 from yizhan_contracts import topics
 from yizhan_contracts.topics import Service as Name
 from yizhan_runtime import Clock, Service, SystemClock, get_logger
+from yizhan_runtime.progress import GroupProgress
+from yizhan_runtime.retrying import retry_group
 from yizhan_runtime.tokens import TokenReader
 
 log = get_logger(__name__)
@@ -43,6 +56,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     settings = settings or ReceiptsSettings()
     clock = clock or SystemClock()
     service = Service(Name.RECEIPTS, settings, clock=clock)
+    tell_bad_input(service.http)
     metrics = Metrics(service.registry)
     store = MongoLedger(service.mongo(), clock)
     service.on_start(store.prepare)
@@ -57,10 +71,12 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     announcing = add_push(
         Given(service, settings, store, replies, access, metrics, _instance(settings))
     )
-    _add_replies(service, replies, announcing, access, metrics)
+    _add_replies(service, replies, announcing, metrics)
     _add_operating(service, store, metrics, feeds, access, terms)
     conservation = Conservation(MongoBalance(service.mongo(), store), ledger.look, clock)
-    service.http.include_router(make_router(store, ledger, conservation, access))
+    service.http.include_router(make_router(ledger, conservation, access))
+    _add_log(service, settings, store, replies, access, metrics)
+    openapi.complete(service.http)
     return service
 
 
@@ -137,12 +153,44 @@ def _add_ledger(
 
 
 def _add_replies(
-    service: Service, store: MongoReplies, announcing: Announcing, access: Access, metrics: Metrics
+    service: Service, store: MongoReplies, announcing: Announcing, metrics: Metrics
 ) -> None:
     service.on_start(store.prepare)
     replies = Replies(store, announcing, service.clock, metrics)
     service.consume_batches(handlers.REPLIES_GROUP, [handlers.reply_route(replies)])
-    service.http.include_router(make_replies_router(store, access, service.clock))
+
+
+def _add_log(
+    service: Service,
+    settings: ReceiptsSettings,
+    ledger: MongoLedger,
+    reply_store: MongoReplies,
+    access: Access,
+    metrics: Metrics,
+) -> None:
+    """Add what people read. Called last: what the ledger is complete of is what is consumed."""
+    clock, mongo = service.clock, service.mongo()
+    message_log = MessageLog(MongoLog(mongo, ledger.weekly, clock), clock, metrics)
+    search = ReplySearch(reply_store, clock)
+    conversations = Conversations(message_log, search, ledger)
+    trace = Trace(ledger, RepliesTo(search), MongoWaitingPushes(mongo))
+    completeness = _completeness(service, settings)
+    service.background("completeness", completeness.watch)
+    service.on_stop(completeness.close)
+    for router in (
+        make_log_router(message_log, completeness, access, clock),
+        make_trace_router(trace, completeness, access),
+        make_replies_router(search, conversations, completeness, access),
+    ):
+        service.http.include_router(router)
+
+
+def _completeness(service: Service, settings: ReceiptsSettings) -> Completeness:
+    """Watch what fills the ledger, and what was set aside of it."""
+    retries = frozenset(retry_group(service.name, delay) for delay in topics.RETRY_DELAYS_S)
+    watched = retries | {handlers.LEDGER_GROUP, handlers.REPLIES_GROUP}
+    groups = {group: its for group, its in service.groups().items() if group in watched}
+    return Completeness(GroupProgress(settings, groups), retries, service.clock)
 
 
 def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:

@@ -106,6 +106,13 @@ class Metrics:
             "When the sweeper last had nothing left to do.",
             registry=registry,
         )
+        self._search_seconds = Histogram(
+            "yizhan_log_search_seconds",
+            "From the question to the rows, by what was walked and whether time sufficed.",
+            ["by", "complete"],
+            buckets=_REQUEST_S,
+            registry=registry,
+        )
         self._early = Gauge(
             "yizhan_early_receipts", "Receipts whose attempt is not known.", registry=registry
         )
@@ -253,6 +260,9 @@ class Metrics:
         """Count one POST; ``answer`` is acknowledged, refused, failed, timeout or forbidden."""
         self._push_seconds.labels(about, answer).observe(seconds)
         self._push_size.observe(size)
+
+    def record_search(self, by: str, seconds: float, *, is_complete: bool) -> None:
+        self._search_seconds.labels(by, "yes" if is_complete else "no").observe(seconds)
 
     def record_push_due(self, waiting: int, parked: int) -> None:
         self._push_due.labels("waiting").set(waiting)

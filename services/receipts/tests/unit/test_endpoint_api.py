@@ -6,8 +6,8 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 from services.receipts.tests.unit.asking import ask_app
+from services.receipts.tests.unit.edge import TOKEN, FakeTokens
 from services.receipts.tests.unit.memory_push import MemoryPush
-from services.receipts.tests.unit.test_api import TOKEN, FakeTokens
 from services.receipts.tests.unit.test_endpoints import Managing
 from services.receipts.tests.unit.world import TurnedClock
 

@@ -6,7 +6,7 @@ belongs to a message is kept by its week (``weekly``).
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from receipts.ledger.adapters.weekly import Weekly
@@ -304,6 +304,17 @@ class MongoLedger:
 
     async def find_settled(self, message_id: str) -> Document | None:
         return (await self._weekly.find_by_ids(SETTLED, [message_id])).get(message_id)
+
+    async def find_text(self, message_id: str) -> str | None:
+        found = await self._weekly.find_by_ids(CONTENTS, [message_id], ("text",))
+        text: str | None = found.get(message_id, {}).get("text")
+        return text
+
+    async def senders_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        """Find under which senders messages were handed over, each by its last attempt."""
+        facts = await self.submitted_facts_of(message_ids, ("message_id", "n", "sender"))
+        facts.sort(key=itemgetter("n"))
+        return {fact["message_id"]: fact.get("sender", "") for fact in facts}
 
     async def find_facts(self, message_id: str) -> list[Document]:
         return await self._weekly.find_of(FACTS, [message_id], field="message_id")
