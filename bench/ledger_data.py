@@ -17,7 +17,6 @@ from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.consequences import SettledBy
 from receipts.ledger.deadlines import Deadlines
 from receipts.ledger.decisions import Reroute, SmsVerdict, Verdict
-from receipts.ledger.facts import Kind, pushed_id
 from yizhan_contracts import ids
 from yizhan_contracts.events import (
     AttemptFinished,
@@ -122,6 +121,8 @@ class Made:
     contents: list[Document] = field(default_factory=list)
     facts: list[Document] = field(default_factory=list)
     settled: list[Document] = field(default_factory=list)
+    pushed: list[tuple[str, str]] = field(default_factory=list)
+    """Messages, and the word on each that was acknowledged."""
 
 
 def make_ledger(count: int, until: datetime, seed: int = 7, weeks: int = WEEKS) -> Iterator[Made]:
@@ -151,6 +152,7 @@ async def fill_ledger(
             ledger.insert_contents(made.contents),
             ledger.insert_facts(made.facts),
             ledger.insert_settled(made.settled),
+            ledger.insert_pushes(made.pushed, until),
         )
         done += len(made.messages)
         tell(done)
@@ -181,6 +183,7 @@ class _Maker:
             return
         done_at = at + timedelta(seconds=self._random.uniform(2, 40))
         made.facts += _heard(event, n, channel, status, reason, code, done_at)
+        made.pushed.append((event.message_id, "0" if status is Status.DELIVERED else "1"))
         made.settled.append(_settled(event, n, channel, status, reason, code, done_at))
 
     def _tenant(self) -> Tenant:
@@ -285,18 +288,11 @@ def _heard(
     code: str,
     at: datetime,
 ) -> Sequence[Document]:
-    """Give the receipt, where one came, and the push."""
+    """Give the receipt, where one came."""
     says = {Status.DELIVERED: ReceiptState.DELIVERED, Status.FAILED: ReceiptState.FAILED}
     attempt_id = ids.attempt_id(event.message_id, n)
-    pushed = {
-        "_id": pushed_id(event.message_id, "0" if status is Status.DELIVERED else "1"),
-        "message_id": event.message_id,
-        "kind": Kind.PUSHED.value,
-        "state": "0" if status is Status.DELIVERED else "1",
-        "at": at,
-    }
     if status not in says:
-        return [pushed]
+        return []
     receipt = ReceiptReceived(
         channel=channel,
         carrier_account=f"{channel}/1",
@@ -308,7 +304,7 @@ def _heard(
         country=event.country,
         received_at=at,
     )
-    return [doc.receipt_fact(receipt, attempt_id), pushed]
+    return [doc.receipt_fact(receipt, attempt_id)]
 
 
 def _settled(

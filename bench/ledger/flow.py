@@ -12,10 +12,10 @@ from pymongo import WriteConcern
 from bench.ledger.house import House, Record
 from bench.ledger.records import Said, say
 from bench.processes import spent_by_all
-from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, SETTLED, WEEKLY
+from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, PUSHES, SETTLED, WEEKLY
 from yizhan_contracts.events import Event
 
-KINDS = (CONTENTS, MESSAGES, FACTS, SETTLED)
+KINDS = (CONTENTS, MESSAGES, FACTS, SETTLED, PUSHES)
 _CHUNK = 500
 _BEHIND = 4
 """Attempts come so many chunks after their messages, receipts so many after them."""
@@ -27,12 +27,12 @@ async def measure(house: House, count: int, within_s: float) -> dict[str, Any]:
     """Send ``count`` messages' records as fast as Kafka takes them, until all are pushed."""
     said = say(count, seed=count, plain=True)
     records = [house.record_of(event) for event in _in_flow(said)]
-    before = {kind: house.count(kind) for kind in KINDS}
+    before, pushed = {kind: house.count(kind) for kind in KINDS}, house.count_pushed()
     spent, begun = spent_by_all(_pids(house)), time.monotonic()
     await house.publish(records)
     await house.producer.flush()
     published_s = time.monotonic() - begun
-    await _until_pushed(house, before[FACTS] + said.facts.total(), begun + within_s)
+    await _until_pushed(house, pushed + count, begun + within_s)
     seconds = time.monotonic() - begun
     after = spent_by_all(_pids(house))
     inserted = {kind: house.count(kind) - before[kind] for kind in KINDS}
@@ -70,16 +70,12 @@ def _pids(house: House) -> dict[str, int]:
     return house.pids() | {"load generator": os.getpid()}
 
 
-async def _until_pushed(house: House, facts: int, deadline: float) -> None:
-    """Wait for the last fact: that a push was acknowledged."""
-    while await asyncio.to_thread(_estimate, house) < facts:
+async def _until_pushed(house: House, messages: int, deadline: float) -> None:
+    """Wait for the last that is written down: that a push was acknowledged."""
+    while (pushed := await asyncio.to_thread(house.count_pushed)) < messages:
         if time.monotonic() > deadline:
-            raise SystemExit(f"not all was pushed: {house.count(FACTS)} of {facts} facts")
+            raise SystemExit(f"not all was pushed: {pushed} of {messages}")
         await asyncio.sleep(_POLL_S)
-
-
-def _estimate(house: House) -> int:
-    return sum(house.database[part].estimated_document_count() for part in house.parts(FACTS))
 
 
 def measure_bare(house: House) -> dict[str, Any]:

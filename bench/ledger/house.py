@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from bench.configuration import CONFIG, configuration
+from receipts.ledger.adapters.mongo import PUSHES
 from yizhan_contracts.events import Event
 from yizhan_contracts.topics import address_of
 from yizhan_local.servers import PrivateServers
@@ -69,6 +70,14 @@ class House:
         """Hand records to Kafka in order; it has them all after ``producer.flush``."""
         for record in records:
             await self.producer.send(*record)
+
+    def count_pushed(self) -> int:
+        """Count the words that were written down as acknowledged."""
+        counting = [{"$group": {"_id": None, "n": {"$sum": {"$size": "$message_ids"}}}}]
+        found = [
+            one for part in self.parts(PUSHES) for one in self.database[part].aggregate(counting)
+        ]
+        return sum(one["n"] for one in found)
 
     async def customer(self, name: str = ACCOUNT, *, detail: bool = False) -> dict[str, Any]:
         """Give what a customer was pushed, by its own records."""

@@ -88,6 +88,7 @@ def _judge(house: House, said: Said, heard: dict[str, list[str]]) -> dict[str, A
     times = Counter(map(len, heard.values()))
     is_exact = facts == said.facts and Counter(settled.values()) == said.statuses
     return {
+        "pushed": house.count_pushed(),
         "facts": dict(facts),
         "facts_expected": dict(said.facts),
         "statuses": dict(Counter(settled.values())),

@@ -78,7 +78,7 @@ def _say_one(said: Said, number: int, drawn: random.Random, now: datetime, *, pl
     said.accepted += [message] * again
     said.finished += [finished] * again
     said.receipts += receipts * again
-    said.facts += Counter(submitted=1, receipt=parts, pushed=1)
+    said.facts += Counter(submitted=1, receipt=parts)
     said.statuses["failed" if has_failed else "delivered"] += 1
 
 

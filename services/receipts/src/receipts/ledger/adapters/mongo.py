@@ -15,13 +15,17 @@ from receipts.ledger.documents import (
     ACCEPTED_FIELDS,
     FACT_FIELDS,
     Document,
+    Pushed,
     accepted_of,
     fact_of,
     keys_of_parts,
+    pushed_fact,
+    pushed_in,
+    pushes_document,
 )
 from receipts.ledger.facts import Accepted, Fact, Kind
 from receipts.ledger.ports import Due, Position
-from receipts.ledger.weeks import Week
+from receipts.ledger.weeks import Week, by_week
 from yizhan_contracts.events import MessageAccepted, Status
 from yizhan_runtime import Clock, Index, Mongo
 
@@ -30,6 +34,8 @@ CONTENTS: Final = "contents"
 """Texts, and the events that they came in: apart, because they go before the rest does."""
 FACTS: Final = "facts"
 SETTLED: Final = "settled"
+PUSHES: Final = "pushes"
+"""What customers acknowledged: a document for many at once, found by each of its messages."""
 EARLY: Final = "early_receipts"
 CURSORS: Final = "cursors"
 
@@ -63,6 +69,7 @@ WEEKLY: Final[dict[str, tuple[Index, ...]]] = {
         Index((("account_id", 1), ("status", 1), ("_id", 1))),
         Index((("settled_at", 1),), partial={"settled_by": SettledBy.FULL_SWEEP.value}),
     ),
+    PUSHES: (Index((("message_ids", 1),)),),
 }
 INDEXES: Final[dict[str, tuple[Index, ...]]] = {
     EARLY: (
@@ -100,6 +107,11 @@ class MongoLedger:
 
     async def insert_facts(self, documents: Sequence[Document]) -> set[str]:
         return await self._weekly.insert_new(FACTS, documents, "message_id")
+
+    async def insert_pushes(self, said: Sequence[tuple[str, str]], at: datetime) -> None:
+        """Keep that customers acknowledged the word on each of these messages."""
+        for its in by_week(said, itemgetter(0)).values():
+            await self._weekly.insert_new(PUSHES, [pushes_document(its, at)])
 
     async def insert_early(self, documents: Sequence[Document]) -> set[str]:
         return await self._mongo.insert_new(EARLY, documents)
@@ -142,6 +154,12 @@ class MongoLedger:
         self, fact_ids: Collection[str], fields: Sequence[str] | None = None
     ) -> dict[str, Document]:
         return await self._weekly.find_by_ids(FACTS, fact_ids, fields)
+
+    async def pushed_of(self, message_ids: Collection[str]) -> list[Pushed]:
+        """Find what customers acknowledged of these messages, in no order."""
+        wanted = set(message_ids)
+        found = await self._weekly.find_of(PUSHES, wanted, field="message_ids")
+        return [pushed for one in found for pushed in pushed_in(one) if pushed.message_id in wanted]
 
     async def submitted_facts_of(
         self, message_ids: Collection[str], fields: Sequence[str]
@@ -317,7 +335,9 @@ class MongoLedger:
         return {fact["message_id"]: fact.get("sender", "") for fact in facts}
 
     async def find_facts(self, message_id: str) -> list[Document]:
-        return await self._weekly.find_of(FACTS, [message_id], field="message_id")
+        """Find all that is known of a message, what was pushed of it too."""
+        pushed = [pushed_fact(one) for one in await self.pushed_of([message_id])]
+        return await self._weekly.find_of(FACTS, [message_id], field="message_id") + pushed
 
 
 def _by_time(document: Mapping[str, Any]) -> datetime:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from receipts.ledger.adapters.mongo import MongoLedger
-from receipts.ledger.facts import Accepted, Kind, call_requested_id, pushed_id
+from receipts.ledger.facts import Accepted, call_requested_id
 from receipts.push.s3 import S3Status
 
 _SETTLED_FIELDS: Final = ("recipient", "charging_num", "time_zone", "sms")
@@ -29,25 +29,13 @@ class MongoResults:
         return {document["message_id"]: document for document in found.values()}
 
     async def pushed_of(self, message_ids: Collection[str]) -> dict[str, set[S3Status]]:
-        ids = [pushed_id(message_id, status) for message_id in message_ids for status in S3Status]
-        found = await self._ledger.facts_by_ids(ids, ("message_id", "state"))
         pushed: dict[str, set[S3Status]] = {}
-        for document in found.values():
-            pushed.setdefault(document["message_id"], set()).add(S3Status(document["state"]))
+        for one in await self._ledger.pushed_of(message_ids):
+            pushed.setdefault(one.message_id, set()).add(S3Status(one.state))
         return pushed
 
     async def save_pushed(self, said: Sequence[tuple[str, S3Status]], at: datetime) -> None:
-        documents = [
-            {
-                "_id": pushed_id(message_id, status),
-                "message_id": message_id,
-                "kind": Kind.PUSHED.value,
-                "state": status.value,
-                "at": at,
-            }
-            for message_id, status in said
-        ]
-        await self._ledger.insert_facts(documents)
+        await self._ledger.insert_pushes(said, at)
 
     async def settled_ids_of(
         self, account_id: str, after: str, below: str, limit: int
