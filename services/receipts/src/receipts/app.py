@@ -2,10 +2,16 @@
 
 import secrets
 import socket
+from datetime import timedelta
 
 from receipts import handlers
 from receipts.access import Access
 from receipts.api import make_router
+from receipts.exports.adapters.mongo import MongoExports
+from receipts.exports.adapters.rows import LedgerRows
+from receipts.exports.api import make_exports_router
+from receipts.exports.runner import ExportRunner, ExportTerms
+from receipts.exports.service import Exports
 from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.consequences import Consequences
@@ -52,6 +58,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     _add_push(service, settings, store, metrics)
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
     _add_replies(service, store, access, metrics)
+    _add_exports(service, settings, store, access, metrics)
     conservation = Conservation(store, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
     return service
@@ -102,6 +109,25 @@ def _add_replies(service: Service, ledger: MongoLedger, access: Access, metrics:
     replies = Replies(store, service.clock, metrics)
     service.consume_batches(handlers.REPLIES_GROUP, [handlers.reply_route(replies)])
     service.http.include_router(make_replies_router(store, access, service.clock))
+
+
+def _add_exports(
+    service: Service,
+    settings: ReceiptsSettings,
+    ledger: MongoLedger,
+    access: Access,
+    metrics: Metrics,
+) -> None:
+    store, rows = MongoExports(service.mongo()), LedgerRows(ledger)
+    terms = ExportTerms(
+        share=settings.receipts_export_share, lease_s=settings.receipts_export_lease_s
+    )
+    kept = timedelta(days=settings.receipts_export_kept_days)
+    runner = ExportRunner(store, rows, service.clock, metrics, _instance(settings), terms)
+    service.on_start(store.prepare)
+    service.background("exports", runner.run)
+    exports = Exports(store, rows, service.clock, kept)
+    service.http.include_router(make_exports_router(exports, access, service.clock))
 
 
 def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:

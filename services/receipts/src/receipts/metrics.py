@@ -131,6 +131,12 @@ class Metrics:
             "Endpoints that are left alone for a while because they fail.",
             registry=registry,
         )
+        self._exported = Counter(
+            "yizhan_export_rows_total", "Rows exported, by format.", ["format"], registry=registry
+        )
+        self._exports = Counter(
+            "yizhan_exports_total", "Exports that ended, by how.", ["state"], registry=registry
+        )
         self._create_children()
 
     def _create_children(self) -> None:
@@ -187,6 +193,13 @@ class Metrics:
     def record_push_due(self, waiting: int, parked: int) -> None:
         self._push_due.labels("waiting").set(waiting)
         self._push_due.labels("parked").set(parked)
+
+    def record_exported(self, file_format: str, rows: int) -> None:
+        self._exported.labels(file_format).inc(rows)
+
+    def record_export(self, state: str) -> None:
+        """Count an export that ended: done or failed."""
+        self._exports.labels(state).inc()
 
     def record_resting_endpoints(self, count: int) -> None:
         self._endpoints_open.set(count)

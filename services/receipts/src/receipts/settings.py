@@ -44,3 +44,10 @@ class ReceiptsSettings(RuntimeSettings):
     """A result waits this long for others to go in the same POST."""
     receipts_push_patience_s: float = Field(default=1.0, gt=0, le=30)
     """What is not acknowledged by then is stored, so that slow customers hold up nobody."""
+
+    receipts_export_share: float = Field(default=0.5, gt=0, le=1)
+    """Part of the time that an instance may spend on exports."""
+    receipts_export_kept_days: float = Field(default=7.0, gt=0, le=30)
+    """How long an export's file can be read, from when it was asked for."""
+    receipts_export_lease_s: float = Field(default=30.0, gt=0)
+    """How long an export stays with an instance that does not go on: then another takes it."""

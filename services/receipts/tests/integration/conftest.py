@@ -9,13 +9,15 @@ import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from receipts.app import build
 from receipts.settings import ReceiptsSettings
 from yizhan_contracts.events import Event
 from yizhan_contracts.topics import all_topics
-from yizhan_runtime import Mongo, Service, SystemClock
+from yizhan_runtime import Mongo, RuntimeSettings, Service, SystemClock
+from yizhan_runtime.metrics import RuntimeMetrics
 
 TOKEN = "a-token-for-tests"
 
@@ -56,6 +58,20 @@ class Corner:
         await service.start()
         self._stack.push_async_callback(service.stop)
         return service
+
+    def mongo(self) -> Mongo:
+        """Give the database that the instances share; whoever asks closes it."""
+        url = self._settings["mongo_url"].get_secret_value()
+        name = RuntimeSettings(namespace=self._settings["namespace"]).database("receipts")
+        return Mongo(url, name, 10.0, RuntimeMetrics(CollectorRegistry()), SystemClock())
+
+    def environment(self) -> dict[str, str]:
+        """Give the settings as a process of its own is told them."""
+        values = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in self._settings.items()
+        }
+        return {f"YIZHAN_{name.upper()}": str(value) for name, value in values.items()}
 
     async def read(self, topic: str) -> list[bytes]:
         """Everything that stands in a topic now."""

@@ -269,6 +269,38 @@ class MongoLedger:
     async def count_early(self) -> int:
         return await self._mongo.count(EARLY, {})
 
+    # ---- by account -------------------------------------------------------------------
+
+    async def messages_of_account(
+        self,
+        account_id: str,
+        after: str,
+        below: str,
+        limit: int,
+        fields: Sequence[str],
+        also: Mapping[str, Any],
+    ) -> list[Document]:
+        """Page through an account's messages between two ids, both excluded, oldest first."""
+        return await self._weekly.find_in_turn(
+            MESSAGES,
+            self._weekly.weeks_of_ids(after, below),
+            {"account_id": account_id, "_id": {"$gt": after, "$lt": below}, **also},
+            sort=(("_id", 1),),
+            limit=limit,
+            fields=fields,
+        )
+
+    async def count_of_account(
+        self, account_id: str, after: str, below: str, also: Mapping[str, Any]
+    ) -> int:
+        query = {"account_id": account_id, "_id": {"$gt": after, "$lt": below}, **also}
+        return await self._weekly.count_in(MESSAGES, self._weekly.weeks_of_ids(after, below), query)
+
+    async def texts_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        """Give what messages said, of those whose contents are still kept."""
+        found = await self._weekly.find_by_ids(CONTENTS, message_ids, ("text",))
+        return {message_id: document["text"] for message_id, document in found.items()}
+
     # ---- for people -------------------------------------------------------------------
 
     async def find_message(self, message_id: str) -> Document | None:
