@@ -214,6 +214,25 @@ class Mongo:
             result = await self._database[collection].delete_many({"_id": {"$in": wanted}})
         return int(result.deleted_count)
 
+    async def update_many(
+        self, collection: str, query: Mapping[str, Any], update: Mapping[str, Any]
+    ) -> int:
+        """Update all that a query finds; give how many changed. In paced batches: it costs."""
+        async with self._bounded(collection, "update"):
+            result = await self._database[collection].update_many(query, update)
+        return int(result.modified_count)
+
+    async def delete_many(self, collection: str, query: Mapping[str, Any]) -> int:
+        """Delete all that a query finds; give how many. In paced batches."""
+        async with self._bounded(collection, "delete"):
+            result = await self._database[collection].delete_many(query)
+        return int(result.deleted_count)
+
+    async def distinct(self, collection: str, field: str) -> list[Any]:
+        """Give the values that an indexed field has, by skipping along the index."""
+        async with self._bounded(collection, "distinct"):
+            return list(await self._database[collection].distinct(field))
+
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
         async with self._bounded(collection, "count"):
             return int(await self._database[collection].count_documents(query))

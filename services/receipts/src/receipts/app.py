@@ -12,6 +12,7 @@ from receipts.exports.adapters.rows import LedgerRows
 from receipts.exports.api import make_exports_router
 from receipts.exports.runner import ExportRunner, ExportTerms
 from receipts.exports.service import Exports
+from receipts.ledger.adapters.erasing import LedgerEraser
 from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.consequences import Consequences
@@ -32,6 +33,9 @@ from receipts.push.speaker import Speaker
 from receipts.replies.adapters.mongo import MongoReplies
 from receipts.replies.api import make_replies_router
 from receipts.replies.service import Replies
+from receipts.retention.adapters.mongo import MongoRetention
+from receipts.retention.policy import load_policies
+from receipts.retention.service import Retention, RetentionTerms
 from receipts.settings import ReceiptsSettings
 from yizhan_contracts import topics
 from yizhan_contracts.topics import Service as Name
@@ -59,6 +63,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
     _add_replies(service, store, access, metrics)
     _add_exports(service, settings, store, access, metrics)
+    _add_retention(service, settings, LedgerEraser(store), metrics)
     conservation = Conservation(store, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
     return service
@@ -128,6 +133,23 @@ def _add_exports(
     service.background("exports", runner.run)
     exports = Exports(store, rows, service.clock, kept)
     service.http.include_router(make_exports_router(exports, access, service.clock))
+
+
+def _add_retention(
+    service: Service, settings: ReceiptsSettings, eraser: LedgerEraser, metrics: Metrics
+) -> None:
+    retention = Retention(
+        eraser,
+        MongoRetention(service.mongo()),
+        load_policies(settings.receipts_retention_file),
+        service.clock,
+        metrics,
+        _instance(settings),
+        RetentionTerms(
+            period_s=settings.receipts_retention_period_s, share=settings.receipts_retention_share
+        ),
+    )
+    service.background("retention", retention.run)
 
 
 def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:

@@ -1,6 +1,6 @@
 """Every metric of receipts: name, labels, buckets, one sentence each. Labels are bounded sets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -137,6 +137,28 @@ class Metrics:
         self._exports = Counter(
             "yizhan_exports_total", "Exports that ended, by how.", ["state"], registry=registry
         )
+        self._removed = Counter(
+            "yizhan_retention_removed_total",
+            "What retention took out: weeks by kind, messages by stage, replies by stage.",
+            ["what"],
+            registry=registry,
+        )
+        self._retained_at = Gauge(
+            "yizhan_retention_completed_timestamp_seconds",
+            "When retention last had taken out all that was due.",
+            registry=registry,
+        )
+        self._oldest = Gauge(
+            "yizhan_ledger_oldest_week_timestamp_seconds",
+            "Beginning of the oldest week that is kept, by kind.",
+            ["kind"],
+            registry=registry,
+        )
+        self._weeks_kept = Gauge(
+            "yizhan_retention_weeks_kept",
+            "Weeks that are due and stay, because a message of them has not settled.",
+            registry=registry,
+        )
         self._create_children()
 
     def _create_children(self) -> None:
@@ -200,6 +222,17 @@ class Metrics:
     def record_export(self, state: str) -> None:
         """Count an export that ended: done or failed."""
         self._exports.labels(state).inc()
+
+    def record_removed(self, what: str, count: int) -> None:
+        self._removed.labels(what).inc(count)
+
+    def record_retention(self, now: datetime, oldest: Mapping[str, datetime]) -> None:
+        self._retained_at.set(now.timestamp())
+        for kind, begins_at in oldest.items():
+            self._oldest.labels(kind).set(begins_at.timestamp())
+
+    def record_weeks_kept(self, count: int) -> None:
+        self._weeks_kept.set(count)
 
     def record_resting_endpoints(self, count: int) -> None:
         self._endpoints_open.set(count)

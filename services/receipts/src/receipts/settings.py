@@ -51,3 +51,10 @@ class ReceiptsSettings(RuntimeSettings):
     """How long an export's file can be read, from when it was asked for."""
     receipts_export_lease_s: float = Field(default=30.0, gt=0)
     """How long an export stays with an instance that does not go on: then another takes it."""
+
+    receipts_retention_file: Path | None = None
+    """How long contents, numbers and all the rest are kept, by account (YAML). None: 30, 180 and
+    400 days."""
+    receipts_retention_period_s: float = Field(default=3600.0, gt=0)
+    receipts_retention_share: float = Field(default=0.1, gt=0, le=1)
+    """Part of the time that an instance may spend on taking out what is due."""

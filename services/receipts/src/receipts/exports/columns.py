@@ -8,14 +8,13 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from receipts.exports.domain import OPEN, Shown
-from receipts.ledger.timeline import masked
+from receipts.ledger.timeline import ERASED, masked
 from yizhan_contracts.events import Status
 from yizhan_contracts.reasons import Reason
 from yizhan_telecom.reasons import BEHAVIOURS
 
 Cell = str | int | datetime | None
 Row = tuple[Cell, ...]
-ERASED: Final = "erased"
 
 
 class Sort(StrEnum):
@@ -83,7 +82,7 @@ def row_maker(shown: Shown) -> Callable[[Told], Row]:
         row: Row = (
             message["_id"],
             message.get("reference", ""),
-            phone(message["recipient"]) if message["recipient"] else ERASED,
+            phone(message["recipient"]),
             message["country"],
             status,
             reason,
@@ -106,7 +105,7 @@ def row_maker(shown: Shown) -> Callable[[Told], Row]:
 
 
 def _whole(phone: str) -> str:
-    return phone
+    return phone or ERASED
 
 
 def _local(at: datetime | None, zone: ZoneInfo) -> datetime | None:

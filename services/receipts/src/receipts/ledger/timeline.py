@@ -12,6 +12,8 @@ _LEFT_OUT: Final = frozenset(
     {"_id", "message_id", "carrier_key", "tried", "kind", "at", "requested_at", "decision"}
 )
 _SHOWN: Final = 4
+ERASED: Final = "erased"
+"""What is shown of a number, or a text, that is not kept any more."""
 
 
 def timeline(facts: Sequence[Mapping[str, Any]]) -> list[Document]:
@@ -40,6 +42,8 @@ def _entry(fact: Mapping[str, Any]) -> Document:
 
 def masked(recipient: str) -> str:
     """Show the beginning and the end of a number, and hide four digits at least."""
+    if not recipient:
+        return ERASED
     shown = min(_SHOWN, max(0, len(recipient) - 2 * _SHOWN))
     hidden = len(recipient) - _SHOWN - shown
     return f"{recipient[:_SHOWN]}{'*' * hidden}{recipient[_SHOWN + hidden :]}"

@@ -84,6 +84,11 @@ class MongoLedger:
             await self._mongo.ensure_indexes(collection, indexes)
         await self._weekly.prepare()
 
+    @property
+    def weekly(self) -> Weekly:
+        """The parts by week, for what reads or erases them in its own way."""
+        return self._weekly
+
     # ---- writing ----------------------------------------------------------------------
 
     async def insert_contents(self, documents: Sequence[Document]) -> None:
@@ -100,6 +105,9 @@ class MongoLedger:
 
     async def insert_settled(self, documents: Sequence[Document]) -> set[str]:
         return await self._weekly.insert_new(SETTLED, documents)
+
+    async def remove_contents(self, message_ids: Collection[str]) -> int:
+        return await self._weekly.delete_of(CONTENTS, message_ids)
 
     async def remove_early(self, ids: Collection[str]) -> None:
         if ids:

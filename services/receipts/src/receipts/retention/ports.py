@@ -1,0 +1,50 @@
+"""What retention needs of the world."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Protocol
+
+from receipts.ledger.weeks import Week
+from receipts.retention.policy import Stage
+
+
+class KeptLedger(Protocol):
+    """The ledger, as far as things are taken out of it. Every removal may be repeated."""
+
+    async def parts(self) -> list[tuple[str, Week]]: ...
+    async def accounts_in(self, weeks: Iterable[Week]) -> set[str]: ...
+    async def ids_of_account(
+        self, account_id: str, after: str, below: str, limit: int
+    ) -> list[str]: ...
+    async def settled_among(self, message_ids: Collection[str]) -> set[str]: ...
+    async def has_open(self, week: Week) -> bool: ...
+    async def drop(self, kind: str, week: Week) -> None: ...
+    async def remove_contents(self, message_ids: Collection[str]) -> int: ...
+    async def remove_numbers(self, message_ids: Collection[str], at: datetime) -> int: ...
+    async def remove_all(self, message_ids: Collection[str], at: datetime) -> int: ...
+
+
+class KeptBeside(Protocol):
+    """What is kept beside the ledger, and how far retention has come."""
+
+    async def accounts(self) -> set[str]:
+        """Name the accounts that have replies, or results that were given up."""
+        ...
+
+    async def remove_replies(
+        self, stage: Stage, account_id: str, before: datetime, at: datetime
+    ) -> int:
+        """Take out of an account's replies before a time what goes at this stage."""
+        ...
+
+    async def remove_given_up(self, account_id: str, below: str) -> int:
+        """Remove pushes that were given up, of messages with smaller ids."""
+        ...
+
+    async def cursor(self, stage: Stage, account_id: str) -> str:
+        """Give the id that this stage has come to; empty at first."""
+        ...
+
+    async def save_cursor(self, stage: Stage, account_id: str, last_id: str) -> None: ...
+
+    async def lease(self, owner: str, now: datetime, until: datetime) -> bool: ...

@@ -1,0 +1,170 @@
+"""Retention on a real MongoDB: what is due goes, what is open stays, whatever interrupts it."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+from services.receipts.tests.integration.conftest import count
+from services.receipts.tests.integration.keeping import id_at, keep, reply
+from services.receipts.tests.unit.world import TurnedClock
+
+from receipts.ledger.adapters.erasing import LedgerEraser
+from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.metrics import Metrics
+from receipts.push.adapters.mongo import MongoPush
+from receipts.push.ports import Waiting
+from receipts.push.s3 import S3Status
+from receipts.replies.adapters.mongo import MongoReplies
+from receipts.retention.adapters.mongo import MongoRetention
+from receipts.retention.policy import Policies, Policy
+from receipts.retention.service import Retention, RetentionTerms
+from yizhan_runtime import Mongo, Retryable, RuntimeSettings
+from yizhan_runtime.metrics import RuntimeMetrics
+
+pytestmark = pytest.mark.integration
+
+POLICIES = Policies(
+    default=Policy(contents_days=30, numbers_days=60, all_days=120),
+    accounts={"brief": Policy(contents_days=10, numbers_days=20, all_days=50)},
+)
+TERMS = RetentionTerms(page=2, share=1.0)
+
+
+class Keeping:
+    """Retention over one database, with a clock that is turned."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self.mongo = mongo
+        self.clock = TurnedClock()
+        self.ledger = MongoLedger(mongo, self.clock)
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self.retention = self.instance("receipts-1")
+        self.replies = MongoReplies(mongo, self.ledger)
+        self.push = MongoPush(mongo, self.ledger)
+
+    def instance(self, owner: str, eraser: LedgerEraser | None = None) -> Retention:
+        kept = MongoRetention(self.mongo)
+        ledger = eraser or LedgerEraser(self.ledger)
+        return Retention(ledger, kept, POLICIES, self.clock, self.metrics, owner, TERMS)
+
+    def id_of(self, days: float, number: int = 0) -> str:
+        """Give an id that was drawn so many days ago."""
+        return id_at(self.clock.now() - timedelta(days=days), number)
+
+    async def contents(self) -> int:
+        return await count(self.mongo, "contents")
+
+    async def numbers(self) -> int:
+        return await count(self.mongo, "messages", recipient={"$ne": ""})
+
+
+@pytest.fixture
+async def keeping(mongo_url: str, namespace: str) -> AsyncIterator[Keeping]:
+    name = RuntimeSettings(namespace=namespace).database("receipts")
+    clock = TurnedClock()
+    mongo = Mongo(mongo_url, name, 10.0, RuntimeMetrics(CollectorRegistry()), clock)
+    keeping = Keeping(mongo)
+    await keeping.ledger.prepare()
+    await keeping.replies.prepare()
+    await keeping.push.prepare()
+    yield keeping
+    mongo.close()
+
+
+async def test_whole_weeks_go_contents_first_and_the_numbers_in_between(keeping: Keeping) -> None:
+    for number, days in enumerate((5, 25, 38, 70, 130)):
+        await keep(keeping.ledger, keeping.id_of(days, number))
+    assert await keeping.retention.turn()
+    assert await keeping.contents() == 2
+    assert await count(keeping.mongo, "messages") == 4
+    assert await keeping.numbers() == 3
+    assert await count(keeping.mongo, "settled", recipient={"$ne": ""}) == 3
+    assert await count(keeping.mongo, "facts") == await count(keeping.mongo, "settled") == 4
+    shown = await keeping.ledger.find_message(keeping.id_of(70, 3))
+    assert shown is not None
+    assert shown["recipient"] == ""
+    assert (await keeping.ledger.accepted_of([keeping.id_of(70, 3)])).keys()
+
+
+async def test_an_account_with_a_shorter_time_loses_its_own_and_nobody_elses(
+    keeping: Keeping,
+) -> None:
+    for number, days in enumerate((5, 11, 12, 13, 25, 52)):
+        await keep(keeping.ledger, keeping.id_of(days, number), account_id="brief")
+        await keep(keeping.ledger, keeping.id_of(days, 100 + number), account_id="acme")
+    await keeping.retention.turn()
+    left = {"account_id": "brief"}
+    assert await count(keeping.mongo, "messages", **left) == 5
+    assert await count(keeping.mongo, "messages", **left, recipient={"$ne": ""}) == 4
+    assert await count(keeping.mongo, "messages", account_id="acme", recipient={"$ne": ""}) == 6
+    brief = [keeping.id_of(days, number) for number, days in enumerate((5, 11, 12, 13, 25))]
+    assert (await keeping.ledger.texts_of(brief)).keys() == {brief[0]}
+
+
+async def test_what_is_open_stays_with_its_week_and_goes_once_it_has_settled(
+    keeping: Keeping,
+) -> None:
+    mine = keeping.id_of(130)
+    await keep(keeping.ledger, mine, is_settled=False)
+    brief = keeping.id_of(15, 1)
+    await keep(keeping.ledger, brief, is_settled=False, account_id="brief")
+    later = keeping.id_of(14, 2)
+    await keep(keeping.ledger, later, account_id="brief")
+    await keeping.retention.turn()
+    assert (await keeping.ledger.texts_of([mine, brief, later])).keys() == {mine, brief}
+    assert keeping.registry.get_sample_value("yizhan_retention_weeks_kept") == 1
+    for message_id, account in ((mine, "acme"), (brief, "brief")):
+        await keep(keeping.ledger, message_id, account_id=account)
+    await keeping.retention.turn()
+    assert not await keeping.ledger.texts_of([mine, brief, later])
+    assert await keeping.ledger.find_message(mine) is None
+
+
+async def test_another_instance_goes_on_where_one_died(keeping: Keeping) -> None:
+    numbers = range(9)
+    for number in numbers:
+        await keep(keeping.ledger, keeping.id_of(15, number), account_id="brief")
+
+    class Dying(LedgerEraser):
+        """Dies with the third page, when its contents are gone and its cursor is not saved."""
+
+        pages = 0
+
+        async def remove_contents(self, message_ids: object) -> int:
+            taken = await super().remove_contents(message_ids)  # type: ignore[arg-type]
+            self.pages += 1
+            if self.pages == 3:
+                raise Retryable("dead")
+            return taken
+
+    with pytest.raises(Retryable, match="dead"):
+        await keeping.instance("receipts-2", Dying(keeping.ledger)).turn()
+    assert await keeping.contents() == 3
+    assert not await keeping.retention.turn()
+    keeping.clock.turn(601)
+    assert await keeping.retention.turn()
+    assert await keeping.contents() == 0
+
+
+async def test_replies_lose_their_text_then_their_number_and_then_go(keeping: Keeping) -> None:
+    now = keeping.clock.now()
+    ages = (5, 35, 65, 125)
+    await keeping.replies.insert_replies(
+        [reply(f"r{days}", now - timedelta(days=days)) for days in ages]
+    )
+    await keeping.replies.insert_replies([reply("none", now - timedelta(days=35), account_id="")])
+    waiting = Waiting(keeping.id_of(121), S3Status.FAILURE, "acme", now, now)
+    await keeping.push.park([waiting], now)
+    await keeping.retention.turn()
+    found = await keeping.replies.find_replies("", "acme", now, 10)
+    kept = [(one["_id"], bool(one["text"]), bool(one["phone"])) for one in found]
+    assert kept == [("r5", True, True), ("r35", False, True), ("r65", False, False)]
+    assert await count(keeping.mongo, "replies", account_id="", text="") == 1
+    assert await count(keeping.mongo, "push_parked") == 0
+    late = reply("late", now - timedelta(days=33))
+    await keeping.replies.insert_replies([late])
+    keeping.clock.turn(60)
+    await keeping.retention.turn()
+    assert await count(keeping.mongo, "replies", _id="late", text="") == 1
