@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from receipts.ledger import documents as docs
 from receipts.ledger.consequences import Consequences, Decided, SettledBy, Story
-from receipts.ledger.decisions import decide
+from receipts.ledger.decisions import Action, Call, Reroute, decide
 from receipts.ledger.deliveries import Deliveries
 from receipts.ledger.documents import Document
 from receipts.ledger.facts import Accepted, Fact, Kind
@@ -119,7 +119,9 @@ class Ledger:
             for fact_id, fact in new.items()
             if fact["kind"] != Kind.SUBMITTED or fact_id in existing
         }
-        stories = await self._follow_all(to_follow | early.message_ids)
+        repeated = {new[fact_id]["message_id"] for fact_id in existing}
+        repeated |= early.message_ids - {fact["message_id"] for fact in matched}
+        stories = await self._follow_all(to_follow | early.message_ids, repeated)
         self._count_deliveries(matched, stories)
         await self._store.remove_early(early.ids)
 
@@ -137,7 +139,8 @@ class Ledger:
         facts = told | early.facts
         existing = await self._insert_facts(facts)
         final = {f["message_id"] for f in facts.values() if f["state"] in _FINAL_STATES}
-        stories = await self._follow_all(final)
+        repeated = {facts[fact_id]["message_id"] for fact_id in existing}
+        stories = await self._follow_all(final, repeated & final)
         self._count_deliveries((f for i, f in facts.items() if i not in existing), stories)
         await self._store.remove_early(early.ids)
 
@@ -145,7 +148,8 @@ class Ledger:
         """Keep what became of calls."""
         new = {fact["_id"]: fact for fact in map(docs.call_fact, events)}
         await self._insert_facts(new)
-        await self._follow_all({fact["message_id"] for fact in new.values()})
+        called = {fact["message_id"] for fact in new.values()}
+        await self._follow_all(called, called)
 
     async def _keep_early(self, events: Sequence[ReceiptReceived], now: datetime) -> "_Matched":
         """Write receipts down, then look for attempts: whoever comes second sees the other."""
@@ -219,12 +223,18 @@ class Ledger:
 
     async def look(self, message_ids: Collection[str]) -> dict[str, Story]:
         """Give all that is known of these messages, as of now or later."""
+        return await self._look(message_ids, message_ids)
+
+    async def _look(
+        self, message_ids: Collection[str], settled_ids: Collection[str]
+    ) -> dict[str, Story]:
+        """Look whether they are settled only where ``settled_ids`` says so."""
         if not message_ids:
             return {}
         known, facts, settled = await asyncio.gather(
             self._accepted_of(message_ids),
             self._store.facts_of(message_ids),
-            self._store.settled_of(message_ids),
+            self._settled_of(settled_ids),
         )
         return {
             message_id: _story(
@@ -238,18 +248,41 @@ class Ledger:
         older = [message_id for message_id in message_ids if message_id not in recent]
         return recent | await self._store.accepted_of(older) if older else recent
 
-    async def _follow_all(self, message_ids: Collection[str]) -> dict[str, Story]:
-        stories = await self.look(message_ids)
-        await self._follow(stories.values())
+    async def _follow_all(
+        self, message_ids: Collection[str], repeated: Collection[str]
+    ) -> dict[str, Story]:
+        """Look, and do what follows.
+
+        Of what is new nobody asks whether it has settled its message before it tries to: the unique
+        id of ``settled`` says so for nothing, and a look costs as much as all the facts. Of a
+        repeat, and of whatever is not a verdict, it is asked.
+        """
+        stories = await self._look(message_ids, repeated)
+        actions = {message_id: self._decide(story) for message_id, story in stories.items()}
+        unsure = {
+            message_id
+            for message_id, action in actions.items()
+            if isinstance(action, Call | Reroute) and message_id not in repeated
+        }
+        for message_id, settled in (await self._settled_of(unsure)).items():
+            stories[message_id] = stories[message_id]._replace(settled=settled)
+            actions[message_id] = self._decide(stories[message_id])
+        await self._act((stories[message_id], action) for message_id, action in actions.items())
         return stories
 
     async def _follow(self, stories: Iterable[Story]) -> None:
-        decided, now = [], self._clock.now()
-        for story in stories:
-            action = decide(story.state, is_settled=story.settled is not None, now=now)
-            if action is not None and story.state.accepted is not None:
-                decided.append(Decided(story.state.accepted, story, action))
-        await self._consequences.act(decided, SettledBy.RECORD)
+        await self._act((story, self._decide(story)) for story in stories)
+
+    def _decide(self, story: Story) -> Action | None:
+        return decide(story.state, is_settled=story.settled is not None, now=self._clock.now())
+
+    async def _act(self, decided: Iterable[tuple[Story, Action | None]]) -> None:
+        what_follows = [
+            Decided(story.state.accepted, story, action)
+            for story, action in decided
+            if action is not None and story.state.accepted is not None
+        ]
+        await self._consequences.act(what_follows, SettledBy.RECORD)
 
 
 def _story(accepted: Accepted | None, facts: Iterable[Fact], settled: Document | None) -> Story:
