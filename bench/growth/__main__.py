@@ -1,0 +1,215 @@
+"""``python -m bench.growth``: what a message costs while the ledger grows, and weeks are dropped.
+
+The ledger's own code on a mongod of its own: each message accepted, submitted, delivered. Time is
+simulated, so that a hundred thousand of them make a week; retention runs beside the inserts once a
+day of that time. Prints mongod's and this process's CPU a message, p95 of the handlers' batches
+and the sizes of what is kept, at 10^4, 10^5, 10^6 messages in the store.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+
+from bench.ledger.records import say
+from bench.processes import spent_by
+from receipts.ledger.adapters.erasing import LedgerEraser
+from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.consequences import Consequences
+from receipts.ledger.deliveries import Deliveries
+from receipts.ledger.service import Ledger, Terms
+from receipts.metrics import Metrics
+from receipts.retention.adapters.mongo import MongoRetention
+from receipts.retention.policy import Policies, Policy
+from receipts.retention.service import Retention, RetentionTerms
+from yizhan_contracts.events import Event
+from yizhan_local.mongod import MongoServer
+from yizhan_runtime import Mongo
+from yizhan_runtime.metrics import RuntimeMetrics
+
+WORK = Path(".local/bench-growth")
+OUT = Path("bench/out")
+_BEGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)
+_BATCH: Final = 1000
+_WINDOW: Final = 10
+"""Batches that are measured together."""
+_WEEK_S: Final = 7 * 86_400
+
+
+class SimulatedClock:
+    """Days pass as messages come; what is measured and waited for is real."""
+
+    def __init__(self) -> None:
+        self.time = _BEGIN
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class NoKafka:
+    """Takes what is published: here only the store is measured."""
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class Bench:
+    """A ledger, and how much of it is kept."""
+
+    mongo: Mongo
+    clock: SimulatedClock
+    mongod_pid: int
+    ledger: Ledger
+    retention: Retention
+    per_week: int
+    sent: int = 0
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    retaining: asyncio.Task[bool] | None = None
+
+    async def window(self) -> dict[str, Any]:
+        """Take ten batches through all of their stages, and say what they cost."""
+        self.seconds = {}
+        mongod, own, begun = spent_by(self.mongod_pid).cpu_s, time.process_time(), time.monotonic()
+        for _ in range(_WINDOW):
+            await self._batch()
+        seconds, count = time.monotonic() - begun, _WINDOW * _BATCH
+        return {
+            "sent": self.sent,
+            "day": (self.clock.time - _BEGIN).days,
+            "messages_per_s": round(count / seconds),
+            "mongod_us": round((spent_by(self.mongod_pid).cpu_s - mongod) / count * 1e6),
+            "own_us": round((time.process_time() - own) / count * 1e6),
+            "p95_ms": {name: _p95_ms(took) for name, took in self.seconds.items()},
+            "retention_runs": self.retaining is not None and not self.retaining.done(),
+        }
+
+    async def _batch(self) -> None:
+        passed_s = _WEEK_S * _BATCH / self.per_week
+        before, self.clock.time = self.clock.time, self.clock.time + timedelta(seconds=passed_s)
+        said = say(_BATCH, seed=self.sent, plain=True, now=self.clock.time)
+        raw = [(event, event.model_dump_json().encode()) for event in said.accepted]
+        await self._timed("accepted", self.ledger.record_accepted(raw))  # type: ignore[arg-type]
+        await self._timed("attempts", self.ledger.record_attempts(said.finished))  # type: ignore[arg-type]
+        await self._timed("receipts", self.ledger.record_receipts(said.receipts))  # type: ignore[arg-type]
+        self.sent += _BATCH
+        if before.day != self.clock.time.day:
+            await self._retain()
+
+    async def _retain(self) -> None:
+        """Begin a run of retention, unless one is still at work."""
+        if self.retaining is not None and self.retaining.done():
+            self.retaining.result()
+            self.retaining = None
+        if self.retaining is None:
+            self.retaining = asyncio.create_task(self.retention.turn())
+
+    async def _timed(self, name: str, work: Awaitable[None]) -> None:
+        begun = time.monotonic()
+        await work
+        self.seconds.setdefault(name, []).append(time.monotonic() - begun)
+
+    async def sizes(self) -> dict[str, Any]:
+        """Give what is kept, by kind: documents, and megabytes of data and of indexes on disk."""
+        kept: dict[str, list[float]] = {}
+        for name in sorted(await self.mongo.collection_names()):
+            stats = await self.mongo.aggregate(name, [{"$collStats": {"storageStats": {}}}])
+            storage = stats[0]["storageStats"]
+            figures = (
+                storage["count"],
+                storage["storageSize"] / 1e6,
+                storage["totalIndexSize"] / 1e6,
+            )
+            before = kept.get(name.partition(".")[0], [0, 0, 0, 0])
+            kept[name.partition(".")[0]] = [
+                round(old + new) for old, new in zip(before, (*figures, 1), strict=True)
+            ]
+        names = ("documents", "storage_mb", "index_mb", "parts")
+        return {kind: dict(zip(names, figures, strict=True)) for kind, figures in kept.items()}
+
+
+def _p95_ms(seconds: list[float]) -> float:
+    return round(quantiles(seconds, n=20)[18] * 1000, 1)
+
+
+def _make(mongo: Mongo, clock: SimulatedClock, pid: int, arguments: argparse.Namespace) -> Bench:
+    metrics = Metrics(CollectorRegistry())
+    store = MongoLedger(mongo, clock)
+    deliveries = Deliveries("bench", "bench")
+    consequences = Consequences(store, NoKafka(), clock, metrics, 10.0)
+    policies = Policies(
+        default=Policy(contents_days=10, numbers_days=arguments.numbers, all_days=arguments.days)
+    )
+    eraser, beside = LedgerEraser(store), MongoRetention(mongo)
+    return Bench(
+        mongo,
+        clock,
+        pid,
+        Ledger(store, consequences, clock, metrics, deliveries, Terms()),
+        Retention(eraser, beside, policies, clock, metrics, "bench", RetentionTerms(share=0.3)),
+        arguments.per_week,
+    )
+
+
+async def main(arguments: argparse.Namespace) -> int:
+    """Grow, and print each window; keep them all."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    server = MongoServer(WORK / "mongo")
+    server.start()
+    clock = SimulatedClock()
+    mongo = Mongo(server.url, "receipts", 60.0, RuntimeMetrics(CollectorRegistry()), clock)
+    try:
+        seen = await _grow(_make(mongo, clock, int(server.details()["pid"]), arguments), arguments)
+    finally:
+        mongo.close()
+        server.stop()
+    _keep(seen)
+    return 0
+
+
+def _keep(seen: list[dict[str, Any]]) -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / f"growth-{datetime.now(UTC):%Y%m%dT%H%M%S}.json").write_text(json.dumps(seen, indent=2))
+
+
+async def _grow(bench: Bench, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    await MongoLedger(bench.mongo, bench.clock).prepare()
+    seen: list[dict[str, Any]] = []
+    while bench.sent < arguments.messages:
+        window = await bench.window()
+        is_mark = str(bench.sent).strip("0") in {"1", "5"} or bench.sent % bench.per_week == 0
+        if is_mark or bench.sent >= arguments.messages:
+            window["kept"] = await bench.sizes()
+        print(json.dumps(window), flush=True)
+        seen.append(window)
+    if bench.retaining is not None:
+        await bench.retaining
+    return seen
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
+    parser.add_argument("--messages", type=int, default=1_500_000)
+    parser.add_argument("--per-week", type=int, default=200_000)
+    parser.add_argument("--numbers", type=int, default=20, help="days that numbers are kept")
+    parser.add_argument("--days", type=int, default=35, help="days that all the rest is kept")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(asyncio.run(main(_arguments())))
