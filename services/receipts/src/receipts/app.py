@@ -7,6 +7,10 @@ from datetime import timedelta
 from receipts import handlers
 from receipts.access import Access
 from receipts.api import make_router
+from receipts.erasure.adapters.mongo import MongoErasures
+from receipts.erasure.adapters.stores import ErasedStores
+from receipts.erasure.api import make_erasures_router
+from receipts.erasure.service import Eraser, Erasures, ErasureTerms
 from receipts.exports.adapters.mongo import MongoExports
 from receipts.exports.adapters.rows import LedgerRows
 from receipts.exports.api import make_exports_router
@@ -64,6 +68,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     _add_replies(service, store, access, metrics)
     _add_exports(service, settings, store, access, metrics)
     _add_retention(service, settings, LedgerEraser(store), metrics)
+    _add_erasures(service, settings, LedgerEraser(store), access, metrics)
     conservation = Conservation(store, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
     return service
@@ -150,6 +155,29 @@ def _add_retention(
         ),
     )
     service.background("retention", retention.run)
+
+
+def _add_erasures(
+    service: Service,
+    settings: ReceiptsSettings,
+    ledger: LedgerEraser,
+    access: Access,
+    metrics: Metrics,
+) -> None:
+    mongo, clock = service.mongo(), service.clock
+    store = MongoErasures(mongo)
+    eraser = Eraser(
+        store,
+        ErasedStores(mongo, ledger, MongoExports(mongo)),
+        clock,
+        metrics,
+        _instance(settings),
+        ErasureTerms(lag_s=settings.receipts_erasure_lag_s),
+    )
+    service.on_start(store.prepare)
+    service.background("erasures", eraser.run)
+    erasures = Erasures(store, clock, settings.receipts_erasure_key)
+    service.http.include_router(make_erasures_router(erasures, access))
 
 
 def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:

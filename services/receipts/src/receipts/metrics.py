@@ -159,6 +159,9 @@ class Metrics:
             "Weeks that are due and stay, because a message of them has not settled.",
             registry=registry,
         )
+        self._erased = Counter(
+            "yizhan_erasures_total", "Erasures that were carried out.", registry=registry
+        )
         self._create_children()
 
     def _create_children(self) -> None:
@@ -233,6 +236,9 @@ class Metrics:
 
     def record_weeks_kept(self, count: int) -> None:
         self._weeks_kept.set(count)
+
+    def record_erased(self) -> None:
+        self._erased.inc()
 
     def record_resting_endpoints(self, count: int) -> None:
         self._endpoints_open.set(count)

@@ -58,3 +58,9 @@ class ReceiptsSettings(RuntimeSettings):
     receipts_retention_period_s: float = Field(default=3600.0, gt=0)
     receipts_retention_share: float = Field(default=0.1, gt=0, le=1)
     """Part of the time that an instance may spend on taking out what is due."""
+
+    receipts_erasure_key: SecretStr = SecretStr("")
+    """Of the deployment: numbers that were erased are named by their HMAC under it. Empty: nothing
+    is erased on request. It must stay the same, or proofs cannot be compared any more."""
+    receipts_erasure_lag_s: float = Field(default=60.0, ge=0)
+    """How long a record may take from ingest into the ledger: an erasure looks again after it."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -103,6 +103,34 @@ class MongoExports:
         unless_kept = {"_id": export_id, "key_stays": False}
         await self._mongo.update_one(EXPORTS, unless_kept, {"$unset": {"key": ""}})
         return is_done
+
+    async def erase(
+        self, account_id: str, message_ids: Collection[str] | None, since: datetime
+    ) -> list[str]:
+        """Remove the files of an account's exports that may show messages; None: all of them.
+
+        Gives their ids, also of those that were erased since a time: a repeat gives the same.
+        """
+        exports = await self._mongo.find(
+            EXPORTS,
+            {"account_id": account_id},
+            sort=(("created_at", -1),),
+            fields=("first_id", "below_id", "state", "done_at"),
+        )
+        erased = []
+        for export in exports:
+            ids = (export["first_id"], export["below_id"])
+            if message_ids is None or any(ids[0] < one < ids[1] for one in message_ids):
+                if export["state"] in (State.RUNNING, State.DONE):
+                    await self.end(export["_id"], State.ERASED, since)
+                elif export["state"] != State.ERASED or export["done_at"] < since:
+                    continue
+                await self.remove_parts(export["_id"])
+                erased.append(export["_id"])
+        return erased
+
+    async def count_parts_of(self, export_ids: Collection[str]) -> int:
+        return await self._mongo.count(PARTS, {"export_id": {"$in": list(export_ids)}})
 
     # ---- parts ------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ Of a message that is still open nothing goes. Each step may be repeated. A numbe
 contents, in ``settled`` and in ``messages``, and goes in this order: by ``messages`` it is found.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,15 +42,20 @@ class LedgerEraser:
         found = await self._ledger.messages_of_account(account_id, after, below, limit, _ID, {})
         return [document["_id"] for document in found]
 
-    async def messages_to(self, phone: str, after: str, below: str, limit: int) -> list[Document]:
-        """Page through the messages to a number, oldest first: ids and accounts."""
+    async def numbers_of(
+        self, who: Mapping[str, Any], after: str, below: str, limit: int, fields: Sequence[str]
+    ) -> list[Document]:
+        """Page through the messages that hold a number, oldest first.
+
+        ``who`` names the number, or an account and that there is one: each has its index.
+        """
         return await self._weekly.find_in_turn(
             MESSAGES,
             self._weekly.weeks_of_ids(after, below),
-            {"recipient": phone, "_id": {"$gt": after, "$lt": below}},
+            {**who, "_id": {"$gt": after, "$lt": below}},
             sort=(("_id", 1),),
             limit=limit,
-            fields=("account_id",),
+            fields=fields,
         )
 
     async def settled_among(self, message_ids: Collection[str]) -> set[str]:
@@ -94,11 +99,9 @@ class LedgerEraser:
 
     # ---- what is left -----------------------------------------------------------------
 
-    async def count_left(self, phone: str, below: str, account_id: str = "") -> int:
-        """Count the messages that hold a number, of one account or of all."""
-        query: dict[str, Any] = {"recipient": phone, "_id": {"$lt": below}}
-        if account_id:
-            query["account_id"] = account_id
+    async def count_numbers(self, who: Mapping[str, Any], below: str) -> int:
+        """Count what ``numbers_of`` would find."""
+        query = {**who, "_id": {"$lt": below}}
         return await self._weekly.count_in(MESSAGES, self._weekly.weeks(), query)
 
     async def count_contents(self, message_ids: Collection[str]) -> int:
