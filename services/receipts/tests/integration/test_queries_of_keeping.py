@@ -11,10 +11,19 @@ from services.receipts.tests.integration.test_queries import fill
 from services.receipts.tests.unit.exporting import QUERY
 from services.receipts.tests.unit.making import NOON, message_id_of
 
+from receipts.erasure.adapters.mongo import MongoErasures
+from receipts.erasure.adapters.stores import ErasedStores
+from receipts.erasure.domain import Found, Subject
 from receipts.exports.adapters.mongo import MongoExports
 from receipts.exports.adapters.rows import LedgerRows
 from receipts.exports.domain import BEGINNING, Export, Format, Shown, State
+from receipts.ledger.adapters.erasing import LedgerEraser
 from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.weeks import Week
+from receipts.push.adapters.mongo import MongoPush
+from receipts.replies.adapters.mongo import MongoReplies
+from receipts.retention.adapters.mongo import MongoRetention
+from receipts.retention.policy import Stage
 from yizhan_runtime import Mongo, RuntimeSettings, SystemClock
 from yizhan_runtime.metrics import RuntimeMetrics
 
@@ -69,6 +78,55 @@ async def test_exports_look_at_no_more_than_they_show(
         assert await rows.count(QUERY) == 2000
         assert await rows.count(QUERY.model_copy(update={"reference": "SF1"})) == 1
         assert not scans_of(database)
+
+
+async def test_retention_and_erasure_look_at_no_more_than_they_take_out(
+    mongo: Mongo, ledger: MongoLedger, mongo_url: str, name: str
+) -> None:
+    exports, replies = MongoExports(mongo), MongoReplies(mongo, ledger)
+    push, erasures = MongoPush(mongo, ledger), MongoErasures(mongo)
+    for one in (exports, replies, push, erasures):
+        await one.prepare()
+    eraser, beside = LedgerEraser(ledger), MongoRetention(mongo)
+    erased = ErasedStores(mongo, eraser, exports)
+    week, after = Week.of_time(NOON), "0" * 32
+    with profiled(mongo_url, name) as database:
+        fill(database)
+        fill_beside(database)
+        database.command("profile", 2)
+        assert await eraser.accounts_in([week]) == {"acme"}
+        assert await eraser.ids_of_account("acme", after, "f" * 32, 10)
+        await eraser.has_open(week)
+        await eraser.remove_contents(IDS)
+        assert await eraser.remove_numbers(IDS, NOON) == 3
+        assert await eraser.remove_all(IDS[:1], NOON) == 1
+        assert await beside.accounts() == {"acme"}
+        for stage in Stage:
+            await beside.cursor(stage, "acme")
+            await beside.save_cursor(stage, "acme", IDS[0])
+            await beside.remove_replies(stage, "acme", NOON, NOON)
+        await beside.remove_given_up("acme", IDS[0])
+        for subject in (Subject("", "+8613800000007"), Subject("acme", "")):
+            assert await erased.page(subject, after, "f" * 32, 10)
+            await erased.count_replies(subject, NOON)
+            await erased.remove_replies(subject, NOON, NOON)
+            assert (await erased.left(subject, "f" * 32, NOON, ["1"]))["messages"] > 0
+        await erased.remove_exports([Found(IDS[0], "acme")], NOON)
+        await erasures.under("key")
+        await erasures.claim("receipts-1", LATER, LATER)
+        assert not scans_of(database)
+
+
+def fill_beside(database: Any) -> None:
+    """Fill what is beside the ledger."""
+    numbers = range(500)
+    told = {"account_id": "acme", "received_at": NOON, "text": "x"}
+    database.replies.insert_many(
+        {"_id": str(n), "phone": f"+861380000{n:04}", **told} for n in numbers
+    )
+    database.push_parked.insert_many({"_id": str(n), "account_id": "acme"} for n in numbers)
+    database.export_parts.insert_many({"_id": str(n), "export_id": f"e{n}"} for n in numbers)
+    database.erasures.insert_many({"_id": str(n), "key": f"k{n}"} for n in numbers)
 
 
 def fill_ledger(database: Any) -> None:
