@@ -10,7 +10,9 @@ from yizhan_cli.commands import (
     channels,
     dlq,
     documents,
+    erase,
     explain,
+    export,
     hold,
     optout,
     profile,
@@ -50,7 +52,9 @@ app.add_typer(account.app, name="account")
 app.command("asyncapi")(documents.asyncapi)
 app.add_typer(channels.app, name="channels")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(erase.app, name="erase")
 app.command("explain")(explain.explain)
+app.add_typer(export.app, name="export")
 app.add_typer(hold.app, name="hold")
 app.add_typer(optout.app, name="optout")
 app.add_typer(profile.app, name="profile")
