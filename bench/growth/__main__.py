@@ -1,9 +1,10 @@
 """``python -m bench.growth``: what a message costs while the ledger grows, and weeks are dropped.
 
 The ledger's own code on a mongod of its own: each message accepted, submitted, delivered. Time is
-simulated, so that a hundred thousand of them make a week; retention runs beside the inserts once a
-day of that time. Prints mongod's and this process's CPU a message, p95 of the handlers' batches
-and the sizes of what is kept, at 10^4, 10^5, 10^6 messages in the store.
+simulated, so that so many of them make a week; retention runs beside the inserts once a day of that
+time. Every so often the same is done with an empty ledger beside it: on a busy machine only the
+ratio of the two says whether a message costs the same. Prints mongod's and this process's CPU a
+message, p95 of the handlers' batches, and the sizes of what is kept.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,10 +82,25 @@ class Bench:
     sent: int = 0
     seconds: dict[str, list[float]] = field(default_factory=dict)
     retaining: asyncio.Task[bool] | None = None
+    retains: bool = True
 
-    async def window(self) -> dict[str, Any]:
+    async def prepare(self) -> None:
+        await MongoLedger(self.mongo, self.clock).prepare()
+
+    async def settle_down(self) -> None:
+        """Wait for retention, and for what mongod does behind."""
+        if self.retaining is not None:
+            await self.retaining
+            self.retaining = None
+
+    async def clear(self) -> None:
+        for name in await self.mongo.collection_names():
+            await self.mongo.drop(name)
+        self.mongo.close()
+
+    async def window(self, *, retains: bool = True) -> dict[str, Any]:
         """Take ten batches through all of their stages, and say what they cost."""
-        self.seconds = {}
+        self.seconds, self.retains = {}, retains
         mongod, own, begun = spent_by(self.mongod_pid).cpu_s, time.process_time(), time.monotonic()
         for _ in range(_WINDOW):
             await self._batch()
@@ -108,7 +124,7 @@ class Bench:
         await self._timed("attempts", self.ledger.record_attempts(said.finished))  # type: ignore[arg-type]
         await self._timed("receipts", self.ledger.record_receipts(said.receipts))  # type: ignore[arg-type]
         self.sent += _BATCH
-        if before.day != self.clock.time.day:
+        if self.retains and before.day != self.clock.time.day:
             await self._retain()
 
     async def _retain(self) -> None:
@@ -172,9 +188,18 @@ async def main(arguments: argparse.Namespace) -> int:
     server = MongoServer(WORK / "mongo")
     server.start()
     clock = SimulatedClock()
-    mongo = Mongo(server.url, "receipts", 60.0, RuntimeMetrics(CollectorRegistry()), clock)
+    pid = int(server.details()["pid"])
+
+    def connect(name: str) -> Mongo:
+        return Mongo(server.url, name, 60.0, RuntimeMetrics(CollectorRegistry()), clock)
+
+    mongo = connect("receipts")
     try:
-        seen = await _grow(_make(mongo, clock, int(server.details()["pid"]), arguments), arguments)
+        seen = await _grow(
+            _make(mongo, clock, pid, arguments),
+            lambda: _make(connect("empty"), clock, pid, arguments),
+            arguments,
+        )
     finally:
         mongo.close()
         server.stop()
@@ -187,26 +212,42 @@ def _keep(seen: list[dict[str, Any]]) -> None:
     (OUT / f"growth-{datetime.now(UTC):%Y%m%dT%H%M%S}.json").write_text(json.dumps(seen, indent=2))
 
 
-async def _grow(bench: Bench, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    await MongoLedger(bench.mongo, bench.clock).prepare()
+async def _grow(
+    bench: Bench, beside: Callable[[], Bench], arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
     seen: list[dict[str, Any]] = []
+    await bench.prepare()
     while bench.sent < arguments.messages:
         window = await bench.window()
-        is_mark = str(bench.sent).strip("0") in {"1", "5"} or bench.sent % bench.per_week == 0
-        if is_mark or bench.sent >= arguments.messages:
-            window["kept"] = await bench.sizes()
+        if str(bench.sent).strip("0") == "1" or bench.sent % arguments.every == 0:
+            window |= await _compare(bench, beside())
         print(json.dumps(window), flush=True)
         seen.append(window)
-    if bench.retaining is not None:
-        await bench.retaining
+    await bench.settle_down()
     return seen
+
+
+async def _compare(bench: Bench, empty: Bench) -> dict[str, Any]:
+    """Do the same with the ledger, with an empty one and with the ledger again, undisturbed."""
+    await bench.settle_down()
+    await empty.prepare()
+    kept = await bench.sizes()
+    both = [await one.window(retains=False) for one in (bench, empty, bench)]
+    await empty.clear()
+    full_us = (both[0]["mongod_us"] + both[2]["mongod_us"]) / 2
+    return {
+        "kept": kept,
+        "compared": both,
+        "to_an_empty_one": round(full_us / both[1]["mongod_us"], 2),
+    }
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
-    parser.add_argument("--messages", type=int, default=1_500_000)
+    parser.add_argument("--messages", type=int, default=1_300_000)
+    parser.add_argument("--every", type=int, default=100_000, help="messages between comparisons")
     parser.add_argument("--per-week", type=int, default=200_000)
-    parser.add_argument("--numbers", type=int, default=20, help="days that numbers are kept")
+    parser.add_argument("--numbers", type=int, default=35, help="days that numbers are kept")
     parser.add_argument("--days", type=int, default=35, help="days that all the rest is kept")
     return parser.parse_args()
 
