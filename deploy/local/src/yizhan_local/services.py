@@ -17,7 +17,10 @@ INTERNAL_TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
 VAULT_KEYS = "YIZHAN_INGEST_VAULT_KEYS"
 """What seals the secrets of API keys."""
 
-DRAWN = (INTERNAL_TOKEN, VAULT_KEYS)
+ERASURE_KEY = "YIZHAN_RECEIPTS_ERASURE_KEY"
+"""What names numbers that were erased."""
+
+DRAWN = (INTERNAL_TOKEN, VAULT_KEYS, ERASURE_KEY)
 """Secrets that no file refers to."""
 
 
@@ -64,7 +67,7 @@ PROGRAMS = Programs(
                 "YIZHAN_RECEIPTS_ENDPOINTS_FILE": "${config}/endpoints.yaml",
                 "YIZHAN_TOKENS_URL": "${ingest_url}",
             },
-            secrets=(REFERENCES, INTERNAL_TOKEN),
+            secrets=(REFERENCES, INTERNAL_TOKEN, ERASURE_KEY),
         ),
         Service(
             "router",
@@ -97,7 +100,7 @@ PROGRAMS = Programs(
             "ingest",
             "ingest",
             {"YIZHAN_INGEST_ACCOUNTS_FILE": "${config}/accounts.yaml"},
-            secrets=DRAWN,
+            secrets=(INTERNAL_TOKEN, VAULT_KEYS),
         ),
     ),
     provision=("yizhan_cli", "topics", "apply"),

@@ -38,6 +38,7 @@ from receipts.replies.adapters.mongo import MongoReplies
 from receipts.replies.api import make_replies_router
 from receipts.replies.service import Replies
 from receipts.retention.adapters.mongo import MongoRetention
+from receipts.retention.api import make_retention_router
 from receipts.retention.policy import load_policies
 from receipts.retention.service import Retention, RetentionTerms
 from receipts.settings import ReceiptsSettings
@@ -67,7 +68,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
     _add_replies(service, store, access, metrics)
     _add_exports(service, settings, store, access, metrics)
-    _add_retention(service, settings, LedgerEraser(store), metrics)
+    _add_retention(service, settings, LedgerEraser(store), access, metrics)
     _add_erasures(service, settings, LedgerEraser(store), access, metrics)
     conservation = Conservation(store, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
@@ -141,12 +142,20 @@ def _add_exports(
 
 
 def _add_retention(
-    service: Service, settings: ReceiptsSettings, eraser: LedgerEraser, metrics: Metrics
+    service: Service,
+    settings: ReceiptsSettings,
+    eraser: LedgerEraser,
+    access: Access,
+    metrics: Metrics,
 ) -> None:
-    retention = Retention(
-        eraser,
+    kept, policies = (
         MongoRetention(service.mongo()),
         load_policies(settings.receipts_retention_file),
+    )
+    retention = Retention(
+        eraser,
+        kept,
+        policies,
         service.clock,
         metrics,
         _instance(settings),
@@ -155,6 +164,7 @@ def _add_retention(
         ),
     )
     service.background("retention", retention.run)
+    service.http.include_router(make_retention_router(kept, policies, access))
 
 
 def _add_erasures(

@@ -110,11 +110,12 @@ class House:
 
     async def export(self, account_id: str) -> None:
         now = self.clock.now()
+        never = now + timedelta(days=3650)
         query = QUERY.model_copy(update={"account_id": account_id})
         shown = Shown(format=Format.CSV)
-        export = Export(account_id, query, shown, ExportState.DONE, now, now, estimated=4)
+        export = Export(account_id, query, shown, ExportState.DONE, now, never, estimated=4)
         await self.exports.add(export, account_id, key_stays=True)
-        await self.exports.add_part(account_id, BEGINNING._replace(n=1), now + timedelta(days=9))
+        await self.exports.add_part(account_id, BEGINNING._replace(n=1), never)
 
     async def carried_out(self, subject: Subject) -> Erasure:
         """Erase, with the second look behind the records' lag."""

@@ -148,6 +148,21 @@ async def test_another_instance_goes_on_where_one_died(keeping: Keeping) -> None
     assert await keeping.contents() == 0
 
 
+async def test_a_policy_that_an_account_is_given_holds_from_the_next_run_on(
+    keeping: Keeping,
+) -> None:
+    mine = keeping.id_of(15)
+    await keep(keeping.ledger, mine)
+    await keeping.retention.turn()
+    assert await keeping.contents() == 1
+    kept = MongoRetention(keeping.mongo)
+    await kept.save_policy("acme", Policy(contents_days=14, numbers_days=14, all_days=30))
+    await keeping.retention.turn()
+    assert (await keeping.contents(), await keeping.numbers()) == (0, 0)
+    await kept.save_policy("acme", None)
+    assert await kept.policies() == {}
+
+
 async def test_replies_lose_their_text_then_their_number_and_then_go(keeping: Keeping) -> None:
     now = keeping.clock.now()
     ages = (5, 35, 65, 125)

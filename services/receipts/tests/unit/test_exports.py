@@ -18,6 +18,8 @@ from receipts.exports.csv_rows import BOM, csv_header, csv_rows
 from receipts.exports.domain import Format, PartSize, Shown, State, sheets_of
 from receipts.exports.runner import ExportRunner, ExportTerms
 from receipts.exports.service import Exports
+from receipts.exports.workbook import Zipped
+from receipts.exports.xlsx_rows import xlsx_rows
 from receipts.metrics import Metrics
 from yizhan_runtime import Permanent
 
@@ -193,6 +195,33 @@ async def test_an_export_that_never_gets_on_fails_with_words() -> None:
     assert failed is not None
     assert failed.state is State.FAILED
     assert failed.error
+
+
+async def test_an_export_that_cannot_be_written_fails_alone() -> None:
+    corner = Corner(3)
+    export_id = await corner.begin(Shown(format=Format.CSV))
+    broken = corner.rows.all[1].message
+    corner.rows.all[1] = told_of(1)._replace(message={"_id": broken["_id"]})
+    await corner.run()
+    failed = await corner.exports.load(export_id)
+    assert failed is not None
+    assert failed.state is State.FAILED
+    assert "cannot be written" in failed.error
+
+
+def test_a_workbook_has_as_many_sheets_as_it_needs() -> None:
+    columns = columns_of(Shown(format=Format.XLSX))
+    zipped = Zipped(columns, 2)
+    content = zipped.begin()
+    for number in (1, 2):
+        content += zipped.open_sheet(number)
+        content += zipped.add(xlsx_rows([row_maker(Shown(format=Format.XLSX))(told_of(number))]))
+        content += zipped.close_sheet()
+    sheets = read_xlsx(content + zipped.end())
+    assert [[row[0] for row in sheet] for sheet in sheets] == [
+        ["message_id", message_id_of(1)],
+        ["message_id", message_id_of(2)],
+    ]
 
 
 async def test_a_file_with_a_part_gone_breaks_off_instead_of_being_short() -> None:

@@ -18,6 +18,8 @@ from receipts.erasure.domain import Erasure, Planned, State
 from receipts.erasure.service import Erasures
 from receipts.exports.api import make_exports_router
 from receipts.exports.service import Exports
+from receipts.retention.api import make_retention_router
+from receipts.retention.policy import Policies, Policy
 from yizhan_runtime.tokens import BadToken, Holder, TokenReader
 
 OPERATOR = "a-token-for-tests"
@@ -70,8 +72,24 @@ class MemoryErasures:
         """Nothing is finished here."""
 
 
+class MemoryPolicies:
+    """Keeps policies: the part of KeptBeside that the edge uses."""
+
+    def __init__(self) -> None:
+        self.own: dict[str, Policy] = {}
+
+    async def policies(self) -> dict[str, Policy]:
+        return dict(self.own)
+
+    async def save_policy(self, account_id: str, policy: Policy | None) -> None:
+        if policy is None:
+            self.own.pop(account_id, None)
+        else:
+            self.own[account_id] = policy
+
+
 class Edge:
-    """Both routers, and a client that shows a token."""
+    """All routers, and a client that shows a token."""
 
     def __init__(self, key: str = "a-key") -> None:
         self.clock, steps = TurnedClock(), Steps()
@@ -83,6 +101,8 @@ class Edge:
         self._app = FastAPI()
         self._app.include_router(make_exports_router(exports, access, self.clock))
         self._app.include_router(make_erasures_router(erasures, access))
+        of_file = Policies(accounts={"brief": Policy(contents_days=10)})
+        self._app.include_router(make_retention_router(MemoryPolicies(), of_file, access))
 
     async def ask(
         self, method: str, path: str, body: Any = None, token: str = OPERATOR
@@ -190,3 +210,24 @@ async def test_without_a_key_of_the_deployment_nothing_is_erased_on_request() ->
     status, answer = await Edge(key="").ask("POST", "/v1/erasures", {"phone": RECIPIENT})
     assert status == 503
     assert "YIZHAN_RECEIPTS_ERASURE_KEY" in answer["detail"]
+
+
+async def test_an_account_sees_how_long_it_is_kept_and_operators_change_it() -> None:
+    edge, path = Edge(), "/v1/retention/acme"
+    assert (await edge.ask("GET", path, token="acme|read"))[1] == {
+        "account_id": "acme",
+        "contents_days": 30,
+        "numbers_days": 180,
+        "all_days": 400,
+        "given_by": "default",
+    }
+    assert (await edge.ask("GET", path, token="other|read"))[0] == 403
+    brief = {"contents_days": 10, "numbers_days": 20, "all_days": 30}
+    assert (await edge.ask("PUT", path, brief, token="acme|read admin"))[0] == 403
+    assert (await edge.ask("PUT", path, brief))[1]["given_by"] == "api"
+    status, answer = await edge.ask("PUT", path, brief | {"numbers_days": 5})
+    assert status == 422
+    assert "greater than or equal to 10" in json.dumps(answer)
+    assert (await edge.ask("PUT", path, brief | {"numbers_days": 50}))[0] == 422
+    assert (await edge.ask("DELETE", path))[1]["contents_days"] == 30
+    assert (await edge.ask("GET", "/v1/retention/brief"))[1]["given_by"] == "file"

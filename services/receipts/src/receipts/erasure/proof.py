@@ -29,6 +29,7 @@ OWN: Final[dict[str, frozenset[Holds]]] = {
     "push_leases": NEITHER,
     "exports": NEITHER,
     "retention": NEITHER,
+    "retention_policies": NEITHER,
 }
 """All collections of receipts, and what they hold; a test holds it against a running service."""
 

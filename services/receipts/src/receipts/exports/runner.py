@@ -168,4 +168,8 @@ class ExportRunner:
 
 
 def _written(shown: Shown, told: Sequence[Told]) -> bytes:
-    return _WRITERS[shown.format](list(map(row_maker(shown), told)))
+    """Write rows. Raises Permanent for what cannot be: one export must not end its instance."""
+    try:
+        return _WRITERS[shown.format](list(map(row_maker(shown), told)))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Permanent(f"a row cannot be written: {type(error).__name__}") from error

@@ -5,7 +5,7 @@ accounts:
   acme: {contents_days: 14}        # the rest as by default
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -85,6 +85,10 @@ class Policies(BaseModel):
             for account_id, own in told["accounts"].items()
         }
         return {**told, "accounts": filled}
+
+    def with_own(self, own: Mapping[str, Policy]) -> "Policies":
+        """Give them with what accounts have been given since: that comes before the file."""
+        return Policies(default=self.default, accounts={**self.accounts, **own})
 
     def of(self, account_id: str) -> Policy:
         return self.accounts.get(account_id, self.default)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from receipts.ledger.weeks import Week
-from receipts.retention.policy import Stage
+from receipts.retention.policy import Policy, Stage
 
 
 class KeptLedger(Protocol):
@@ -24,7 +24,17 @@ class KeptLedger(Protocol):
     async def remove_all(self, message_ids: Collection[str], at: datetime) -> int: ...
 
 
-class KeptBeside(Protocol):
+class KeptPolicies(Protocol):
+    """What accounts have been given through the API, beside the file's."""
+
+    async def policies(self) -> dict[str, Policy]: ...
+
+    async def save_policy(self, account_id: str, policy: Policy | None) -> None:
+        """Give an account a policy of its own; None: the file's again."""
+        ...
+
+
+class KeptBeside(KeptPolicies, Protocol):
     """What is kept beside the ledger, and how far retention has come."""
 
     async def accounts(self) -> set[str]:

@@ -49,6 +49,7 @@ class Retention:
     ) -> None:
         self._ledger = ledger
         self._beside = beside
+        self._of_file = policies
         self._policies = policies
         self._clock = clock
         self._metrics = metrics
@@ -69,6 +70,7 @@ class Retention:
         now = self._clock.now()
         if not await self._renew():
             return False
+        self._policies = self._of_file.with_own(await self._beside.policies())
         await self._drop_weeks(now)
         left = await self._ledger.parts()
         await self._take_out(Stage.CONTENTS, left, now, self._ledger.remove_contents)

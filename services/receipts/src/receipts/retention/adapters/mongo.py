@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from receipts.push.adapters.mongo import PARKED
 from receipts.replies.adapters.mongo import REPLIES
-from receipts.retention.policy import Stage
+from receipts.retention.policy import Policy, Stage
 from yizhan_runtime import Mongo
 
 RETENTION: Final = "retention"
+POLICIES: Final = "retention_policies"
+"""One for each account that was given its own: few, read whole."""
 _LEASE: Final = "lease"
 _LATEST: Final = timedelta(days=40)
 """How much later than it was received a reply may be stored: a DLQ keeps it for 30 days."""
@@ -50,6 +52,20 @@ class MongoRetention:
 
     async def save_cursor(self, stage: Stage, account_id: str, last_id: str) -> None:
         await self._save(f"{stage}.{account_id}", {"last_id": last_id})
+
+    async def policies(self) -> dict[str, Policy]:
+        found = await self._mongo.find(POLICIES, {})
+        return {
+            document["_id"]: Policy(**{name: document[name] for name in Policy.model_fields})
+            for document in found
+        }
+
+    async def save_policy(self, account_id: str, policy: Policy | None) -> None:
+        if policy is None:
+            await self._mongo.delete_by_ids(POLICIES, [account_id])
+            return
+        values = {"$set": policy.model_dump()}
+        await self._mongo.update_one(POLICIES, {"_id": account_id}, values, upsert=True)
 
     async def lease(self, owner: str, now: datetime, until: datetime) -> bool:
         mine = {"_id": _LEASE, "$or": [{"owner": owner}, {"until": {"$lt": now}}]}
