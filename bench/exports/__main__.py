@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
+from bench.growth.filling import Filling
 from bench.growth.removing import Bench as Ledger
 from bench.ledger.house import ACCOUNT
 from bench.processes import spent_by
@@ -34,7 +35,6 @@ from yizhan_runtime.metrics import RuntimeMetrics
 
 WORK = Path(".local/bench-exports")
 OUT = Path("bench/out")
-_WEEKS: Final = 5
 _TICK_S: Final = 0.01
 
 
@@ -141,8 +141,7 @@ async def main(arguments: argparse.Namespace) -> int:
     try:
         ledger = Ledger(mongo, int(server.details()["pid"]))
         await ledger.ledger.prepare()
-        for _ in range(_WEEKS):
-            await ledger.fill(arguments.messages // _WEEKS)
+        await Filling(ledger.ledger, ledger.clock).fill(arguments.messages, 200_000)
         bench = Bench(ledger, int(server.details()["pid"]))
         wanted = [(Format.CSV, 1.0), (Format.XLSX, 1.0), (Format.CSV, 0.5)]
         seen = [await bench.export(file_format, share) for file_format, share in wanted]

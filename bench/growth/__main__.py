@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
+from bench.growth.filling import BATCH, Filling, SimulatedClock
 from bench.ledger.records import say
 from bench.processes import spent_by
 from receipts.ledger.adapters.erasing import LedgerEraser
@@ -39,27 +40,9 @@ from yizhan_runtime.metrics import RuntimeMetrics
 
 WORK = Path(".local/bench-growth")
 OUT = Path("bench/out")
-_BEGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)
-_BATCH: Final = 1000
 _WINDOW: Final = 10
 """Batches that are measured together."""
 _WEEK_S: Final = 7 * 86_400
-
-
-class SimulatedClock:
-    """Days pass as messages come; what is measured and waited for is real."""
-
-    def __init__(self) -> None:
-        self.time = _BEGIN
-
-    def now(self) -> datetime:
-        return self.time
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class NoKafka:
@@ -87,6 +70,12 @@ class Bench:
     async def prepare(self) -> None:
         await MongoLedger(self.mongo, self.clock).prepare()
 
+    async def fill_to(self, count: int) -> None:
+        """Fill it, without the service, until it holds so many."""
+        filling = Filling(MongoLedger(self.mongo, self.clock), self.clock)
+        await filling.fill(count - self.sent, self.per_week)
+        self.sent = count
+
     async def settle_down(self) -> None:
         """Wait for retention, and for what mongod does behind."""
         if self.retaining is not None:
@@ -104,10 +93,10 @@ class Bench:
         mongod, own, begun = spent_by(self.mongod_pid).cpu_s, time.process_time(), time.monotonic()
         for _ in range(_WINDOW):
             await self._batch()
-        seconds, count = time.monotonic() - begun, _WINDOW * _BATCH
+        seconds, count = time.monotonic() - begun, _WINDOW * BATCH
         return {
             "sent": self.sent,
-            "day": (self.clock.time - _BEGIN).days,
+            "day": self.clock.time.date().isoformat(),
             "messages_per_s": round(count / seconds),
             "mongod_us": round((spent_by(self.mongod_pid).cpu_s - mongod) / count * 1e6),
             "own_us": round((time.process_time() - own) / count * 1e6),
@@ -116,14 +105,14 @@ class Bench:
         }
 
     async def _batch(self) -> None:
-        passed_s = _WEEK_S * _BATCH / self.per_week
+        passed_s = _WEEK_S * BATCH / self.per_week
         before, self.clock.time = self.clock.time, self.clock.time + timedelta(seconds=passed_s)
-        said = say(_BATCH, seed=self.sent, plain=True, now=self.clock.time)
+        said = say(BATCH, seed=self.sent, plain=True, now=self.clock.time)
         raw = [(event, event.model_dump_json().encode()) for event in said.accepted]
         await self._timed("accepted", self.ledger.record_accepted(raw))  # type: ignore[arg-type]
         await self._timed("attempts", self.ledger.record_attempts(said.finished))  # type: ignore[arg-type]
         await self._timed("receipts", self.ledger.record_receipts(said.receipts))  # type: ignore[arg-type]
-        self.sent += _BATCH
+        self.sent += BATCH
         if self.retains and before.day != self.clock.time.day:
             await self._retain()
 
@@ -171,7 +160,7 @@ def _make(mongo: Mongo, clock: SimulatedClock, pid: int, arguments: argparse.Nam
     policies = Policies(
         default=Policy(contents_days=10, numbers_days=arguments.numbers, all_days=arguments.days)
     )
-    eraser, beside = LedgerEraser(store), MongoRetention(mongo)
+    eraser, beside = LedgerEraser(store, mongo), MongoRetention(mongo)
     return Bench(
         mongo,
         clock,
@@ -215,15 +204,20 @@ def _keep(seen: list[dict[str, Any]]) -> None:
 async def _grow(
     bench: Bench, beside: Callable[[], Bench], arguments: argparse.Namespace
 ) -> list[dict[str, Any]]:
+    """Compare at each point; then go on, with retention beside, until weeks have been dropped."""
     seen: list[dict[str, Any]] = []
     await bench.prepare()
-    while bench.sent < arguments.messages:
-        window = await bench.window()
-        if str(bench.sent).strip("0") == "1" or bench.sent % arguments.every == 0:
-            window |= await _compare(bench, beside())
-        print(json.dumps(window), flush=True)
-        seen.append(window)
+    for point in arguments.points:
+        await bench.fill_to(point)
+        seen.append(_told(await _compare(bench, beside())))
+    seen += [_told(await bench.window()) for _ in range(arguments.on)]
     await bench.settle_down()
+    seen.append(_told(await _compare(bench, beside())))
+    return seen
+
+
+def _told(seen: dict[str, Any]) -> dict[str, Any]:
+    print(json.dumps(seen), flush=True)
     return seen
 
 
@@ -244,8 +238,10 @@ async def _compare(bench: Bench, empty: Bench) -> dict[str, Any]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
-    parser.add_argument("--messages", type=int, default=1_300_000)
-    parser.add_argument("--every", type=int, default=100_000, help="messages between comparisons")
+    parser.add_argument(
+        "--points", type=int, nargs="*", default=[10_000, 100_000, 1_000_000], help="messages"
+    )
+    parser.add_argument("--on", type=int, default=10, help="windows after the last point")
     parser.add_argument("--per-week", type=int, default=200_000)
     parser.add_argument("--numbers", type=int, default=35, help="days that numbers are kept")
     parser.add_argument("--days", type=int, default=35, help="days that all the rest is kept")

@@ -10,32 +10,22 @@ import json
 import shutil
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from bench.growth.__main__ import SimulatedClock
-from bench.ledger.records import say
+from bench.growth.filling import Filling, SimulatedClock
 from bench.processes import spent_by
-from receipts.ledger import documents as docs
 from receipts.ledger.adapters.erasing import LedgerEraser
 from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, SETTLED, MongoLedger
-from receipts.ledger.adapters.weekly import part_name
-from receipts.ledger.decisions import SmsVerdict, Verdict
 from receipts.ledger.weeks import Week
-from yizhan_contracts.events import Medium, Status
-from yizhan_contracts.reasons import Reason
 from yizhan_local.mongod import MongoServer
 from yizhan_runtime import Mongo
 from yizhan_runtime.metrics import RuntimeMetrics
 
 WORK = Path(".local/bench-removing")
-_BATCH: Final = 1000
 _KINDS: Final = (CONTENTS, FACTS, MESSAGES, SETTLED)
-_SMS: Final = SmsVerdict(Status.DELIVERED, Reason.NONE, "000", None)
-_VERDICT: Final = Verdict(Status.DELIVERED, Medium.SMS, Reason.NONE, "000", "alpha", 1, None, _SMS)
 
 
 class Bench:
@@ -45,35 +35,14 @@ class Bench:
         self.clock = SimulatedClock()
         self.mongo = mongo
         self.ledger = MongoLedger(mongo, self.clock)
-        self.eraser = LedgerEraser(self.ledger)
+        self.eraser = LedgerEraser(self.ledger, mongo)
         self._pid = pid
 
     async def fill(self, count: int) -> tuple[Week, list[list[str]], float]:
         """Fill the next week; give it, the ids batch by batch, and mongod's us a message."""
-        self.clock.time += timedelta(days=7)
         before = spent_by(self._pid).cpu_s
-        batches = [await self._insert(first) for first in range(0, count, _BATCH)]
-        cost = (spent_by(self._pid).cpu_s - before) / count * 1e6
-        return Week.of_time(self.clock.time), batches, cost
-
-    async def _insert(self, first: int) -> list[str]:
-        said = say(_BATCH, seed=first, plain=True, now=self.clock.time)
-        contents, messages, facts, settled = [], [], [], []
-        for event in said.accepted:
-            message = docs.message_document(event, event.valid_until)  # type: ignore[arg-type, attr-defined]
-            raw = event.model_dump_json().encode()
-            contents.append(docs.content_document(event, raw))  # type: ignore[arg-type]
-            messages.append(message)
-            accepted = docs.accepted_of(message)
-            settled.append(docs.settled_document(accepted, _VERDICT, self.clock.time, "record"))
-        for finished, receipt in zip(said.finished, said.receipts, strict=True):
-            facts.append(docs.attempt_fact(finished, self.clock.time, 60.0))  # type: ignore[arg-type]
-            facts.append(docs.receipt_fact(receipt, finished.attempt_id))  # type: ignore[arg-type, attr-defined]
-        await self.ledger.insert_contents(contents)
-        await self.ledger.insert_messages(messages)
-        await self.ledger.insert_facts(facts)
-        await self.ledger.insert_settled(settled)
-        return [message["_id"] for message in messages]
+        week, batches = await Filling(self.ledger, self.clock).fill_week(count)
+        return week, batches, (spent_by(self._pid).cpu_s - before) / count * 1e6
 
     async def cost(self, count: int, work: Callable[[], Awaitable[object]]) -> dict[str, float]:
         """Give mongod's us a message, and the seconds, of some work. A checkpoint is in it."""
@@ -115,13 +84,9 @@ async def measure(bench: Bench, count: int, weeks: int) -> dict[str, Any]:
     )
     week, _, _ = await bench.fill(count)
 
-    async def write_anew() -> None:
-        gone = {"$set": {"recipient": "", "erased_at": bench.clock.time}}
-        for kind in (SETTLED, MESSAGES):
-            name = part_name(kind, week)
-            await bench.mongo.aggregate(name, [gone, {"$out": name}])
-
-    seen["take numbers out by writing anew"] = await bench.cost(count, write_anew)
+    seen["take numbers out by writing anew"] = await bench.cost(
+        count, lambda: bench.eraser.remove_numbers_of_week(week, bench.clock.time)
+    )
     for _ in range(weeks - 3):
         _, _, last_cost = await bench.fill(count)
     seen[f"insert_us_with_{weeks}_weeks"] = round(last_cost)

@@ -52,6 +52,9 @@ log = get_logger(__name__)
 _LOOK_AHEAD = 2000
 """Of the push: a record is open for as long as a customer's answer may take, up to our patience."""
 
+_PATIENCE_S = 900.0
+"""For writing a week of the ledger anew."""
+
 
 def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = None) -> Service:
     """Compose the service. Raises Misconfigured; does no I/O but reading files."""
@@ -68,8 +71,11 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
     _add_replies(service, store, access, metrics)
     _add_exports(service, settings, store, access, metrics)
-    _add_retention(service, settings, LedgerEraser(store), access, metrics)
-    _add_erasures(service, settings, LedgerEraser(store), access, metrics)
+    patient = service.mongo().patient(_PATIENCE_S)
+    service.on_stop(patient.stop)
+    eraser = LedgerEraser(store, patient)
+    _add_retention(service, settings, eraser, access, metrics)
+    _add_erasures(service, settings, eraser, access, metrics)
     conservation = Conservation(store, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
     return service

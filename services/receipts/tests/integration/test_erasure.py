@@ -83,7 +83,7 @@ class House:
             await one.prepare()
 
     def eraser(self, owner: str = "receipts-1") -> Eraser:
-        erased = ErasedStores(self.mongo, LedgerEraser(self.ledger), self.exports)
+        erased = ErasedStores(self.mongo, LedgerEraser(self.ledger, self.mongo), self.exports)
         return Eraser(self.store, erased, self.clock, METRICS, owner, TERMS)
 
     def id_of(self, days: float, number: int, phone: str = PHONE) -> str:

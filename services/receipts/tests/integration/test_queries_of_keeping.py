@@ -87,7 +87,7 @@ async def test_retention_and_erasure_look_at_no_more_than_they_take_out(
     push, erasures = MongoPush(mongo, ledger), MongoErasures(mongo)
     for one in (exports, replies, push, erasures):
         await one.prepare()
-    eraser, beside = LedgerEraser(ledger), MongoRetention(mongo)
+    eraser, beside = LedgerEraser(ledger, mongo), MongoRetention(mongo)
     erased = ErasedStores(mongo, eraser, exports)
     week, after = Week.of_time(NOON), "0" * 32
     with profiled(mongo_url, name) as database:

@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from pymongo import MongoClient
 from services.receipts.tests.integration.conftest import count
 from services.receipts.tests.integration.keeping import id_at, keep, reply
 from services.receipts.tests.unit.world import TurnedClock
 
 from receipts.ledger.adapters.erasing import LedgerEraser
 from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.adapters.weekly import part_name
+from receipts.ledger.weeks import Week
 from receipts.metrics import Metrics
 from receipts.push.adapters.mongo import MongoPush
 from receipts.push.ports import Waiting
@@ -34,8 +38,9 @@ TERMS = RetentionTerms(page=2, share=1.0)
 class Keeping:
     """Retention over one database, with a clock that is turned."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, database: str) -> None:
         self.mongo = mongo
+        self.database = database
         self.clock = TurnedClock()
         self.ledger = MongoLedger(mongo, self.clock)
         self.registry = CollectorRegistry()
@@ -46,7 +51,7 @@ class Keeping:
 
     def instance(self, owner: str, eraser: LedgerEraser | None = None) -> Retention:
         kept = MongoRetention(self.mongo)
-        ledger = eraser or LedgerEraser(self.ledger)
+        ledger = eraser or LedgerEraser(self.ledger, self.mongo)
         return Retention(ledger, kept, POLICIES, self.clock, self.metrics, owner, TERMS)
 
     def id_of(self, days: float, number: int = 0) -> str:
@@ -65,7 +70,7 @@ async def keeping(mongo_url: str, namespace: str) -> AsyncIterator[Keeping]:
     name = RuntimeSettings(namespace=namespace).database("receipts")
     clock = TurnedClock()
     mongo = Mongo(mongo_url, name, 10.0, RuntimeMetrics(CollectorRegistry()), clock)
-    keeping = Keeping(mongo)
+    keeping = Keeping(mongo, name)
     await keeping.ledger.prepare()
     await keeping.replies.prepare()
     await keeping.push.prepare()
@@ -86,6 +91,52 @@ async def test_whole_weeks_go_contents_first_and_the_numbers_in_between(keeping:
     assert shown is not None
     assert shown["recipient"] == ""
     assert (await keeping.ledger.accepted_of([keeping.id_of(70, 3)])).keys()
+
+
+async def test_a_week_that_is_written_anew_keeps_its_indexes_and_all_but_the_numbers(
+    keeping: Keeping, mongo_url: str
+) -> None:
+    of_week = [keeping.id_of(75, number) for number in range(5)]
+    for message_id in of_week:
+        await keep(keeping.ledger, message_id, account_id="acme")
+    names = [part_name(kind, Week.of_id(of_week[0])) for kind in ("messages", "settled")]
+    with MongoClient[Any](mongo_url) as client:
+        database = client[keeping.database]
+        before = [database[name].index_information() for name in names]
+        kept = [list(database[name].find()) for name in names]
+        await keeping.retention.turn()
+        assert [database[name].index_information() for name in names] == before
+        at = keeping.clock.now().replace(microsecond=0, tzinfo=None)
+        without = [[d | {"recipient": "", "erased_at": at} for d in its] for its in kept]
+        assert [list(database[name].find()) for name in names] == without
+    assert (
+        keeping.registry.get_sample_value(
+            "yizhan_retention_removed_total", {"what": "numbers-week"}
+        )
+        == 1
+    )
+    await keeping.retention.turn()
+    assert (
+        keeping.registry.get_sample_value(
+            "yizhan_retention_removed_total", {"what": "numbers-week"}
+        )
+        == 1
+    )
+
+
+async def test_an_open_message_keeps_its_number_and_no_others_of_its_week(
+    keeping: Keeping,
+) -> None:
+    open_id, settled_id = keeping.id_of(75, 1), keeping.id_of(75, 2)
+    await keep(keeping.ledger, open_id, is_settled=False)
+    await keep(keeping.ledger, settled_id)
+    await keeping.retention.turn()
+    accepted = await keeping.ledger.accepted_of([open_id, settled_id])
+    assert accepted[open_id].recipient
+    assert not accepted[settled_id].recipient
+    await keep(keeping.ledger, open_id)
+    await keeping.retention.turn()
+    assert await keeping.numbers() == 0
 
 
 async def test_an_account_with_a_shorter_time_loses_its_own_and_nobody_elses(
@@ -140,7 +191,7 @@ async def test_another_instance_goes_on_where_one_died(keeping: Keeping) -> None
             return taken
 
     with pytest.raises(Retryable, match="dead"):
-        await keeping.instance("receipts-2", Dying(keeping.ledger)).turn()
+        await keeping.instance("receipts-2", Dying(keeping.ledger, keeping.mongo)).turn()
     assert await keeping.contents() == 3
     assert not await keeping.retention.turn()
     keeping.clock.turn(601)

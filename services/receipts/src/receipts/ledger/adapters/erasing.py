@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, SETTLED, MongoLedger
+from receipts.ledger.adapters.weekly import part_name
 from receipts.ledger.documents import Document
 from receipts.ledger.weeks import Week
+from yizhan_runtime import Mongo
 
 _PAGE: Final = 5000
 _HAS_NUMBER: Final = {"recipient": {"$ne": ""}}
@@ -20,9 +22,11 @@ _ID: Final = ("_id",)
 class LedgerEraser:
     """What retention and erasure do in the ledger."""
 
-    def __init__(self, ledger: MongoLedger) -> None:
+    def __init__(self, ledger: MongoLedger, patient: Mongo) -> None:
+        """``patient`` is a connection on which an operation may take minutes."""
         self._ledger = ledger
         self._weekly = ledger.weekly
+        self._patient = patient
 
     # ---- what there is ----------------------------------------------------------------
 
@@ -85,6 +89,13 @@ class LedgerEraser:
         await self.remove_contents(message_ids)
         await self._weekly.update_of(SETTLED, message_ids, gone, also=_HAS_NUMBER)
         return await self._weekly.update_of(MESSAGES, message_ids, gone, also=_HAS_NUMBER)
+
+    async def remove_numbers_of_week(self, week: Week, at: datetime) -> None:
+        """Take all numbers out of a week to which nobody writes any more, contents too."""
+        await self.drop(CONTENTS, week)
+        gone = {"$set": {"recipient": "", "erased_at": at}}
+        for kind in (SETTLED, MESSAGES):
+            await self._patient.write_anew(part_name(kind, week), [gone])
 
     async def remove_all(self, message_ids: Collection[str], at: datetime) -> int:
         """Take settled messages out; give how many there were.

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from receipts.ledger.weeks import Week
 from receipts.push.adapters.mongo import PARKED
 from receipts.replies.adapters.mongo import REPLIES
 from receipts.retention.policy import Policy, Stage
@@ -45,6 +46,12 @@ class MongoRetention:
         return await self._mongo.delete_many(
             PARKED, {"account_id": account_id, "_id": {"$lt": below}}
         )
+
+    async def is_without_numbers(self, week: Week) -> bool:
+        return bool(await self._load(f"week-without-numbers.{week.name}"))
+
+    async def save_without_numbers(self, week: Week) -> None:
+        await self._save(f"week-without-numbers.{week.name}", {"is_done": True})
 
     async def cursor(self, stage: Stage, account_id: str) -> str:
         found = await self._load(f"{stage}.{account_id}")
