@@ -56,11 +56,24 @@ class Bench:
         }
 
 
-async def measure(bench: Bench, count: int, weeks: int) -> dict[str, Any]:
+async def _insert_in_turns(
+    full: Bench, fresh: Bench, count: int, weeks: int
+) -> dict[str, list[int]]:
+    """Insert a week here and there, in turns: other work on the machine is alike for both."""
+    await fresh.ledger.prepare()
+    costs: dict[str, list[int]] = {}
+    for _ in range(3):
+        for name, bench in (("a few weeks", fresh), (f"{weeks} weeks and more", full)):
+            _, _, cost = await bench.fill(count)
+            costs.setdefault(f"insert_us with {name}", []).append(round(cost))
+    return costs
+
+
+async def measure(bench: Bench, fresh: Bench, count: int, weeks: int) -> dict[str, Any]:
     """Take weeks out, each in another way."""
     await bench.ledger.prepare()
-    week, _, first_cost = await bench.fill(count)
-    seen: dict[str, Any] = {"messages_a_week": count, "insert_us_with_1_week": round(first_cost)}
+    week, _, _ = await bench.fill(count)
+    seen: dict[str, Any] = {"messages_a_week": count}
 
     async def drop() -> None:
         for kind in _KINDS:
@@ -88,8 +101,8 @@ async def measure(bench: Bench, count: int, weeks: int) -> dict[str, Any]:
         count, lambda: bench.eraser.remove_numbers_of_week(week, bench.clock.time)
     )
     for _ in range(weeks - 3):
-        _, _, last_cost = await bench.fill(count)
-    seen[f"insert_us_with_{weeks}_weeks"] = round(last_cost)
+        await bench.fill(count)
+    seen |= await _insert_in_turns(bench, fresh, count, weeks)
     return seen
 
 
@@ -98,13 +111,16 @@ async def main(arguments: argparse.Namespace) -> int:
     shutil.rmtree(WORK, ignore_errors=True)
     server = MongoServer(WORK / "mongo")
     server.start()
-    clock = SimulatedClock()
-    mongo = Mongo(server.url, "receipts", 300.0, RuntimeMetrics(CollectorRegistry()), clock)
+    mongos = [
+        Mongo(server.url, name, 300.0, RuntimeMetrics(CollectorRegistry()), SimulatedClock())
+        for name in ("full", "fresh")
+    ]
     try:
-        bench = Bench(mongo, int(server.details()["pid"]))
-        seen = await measure(bench, arguments.messages, arguments.weeks)
+        full, fresh = (Bench(mongo, int(server.details()["pid"])) for mongo in mongos)
+        seen = await measure(full, fresh, arguments.messages, arguments.weeks)
     finally:
-        mongo.close()
+        for mongo in mongos:
+            mongo.close()
         server.stop()
     print(json.dumps(seen, indent=2))
     return 0

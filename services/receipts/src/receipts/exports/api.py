@@ -13,8 +13,10 @@ from receipts.access import Access
 from receipts.api import or_unavailable
 from receipts.exports.domain import Export, ExportQuery, Format, Shown, State, key_of
 from receipts.exports.service import Exports
-from yizhan_runtime import Clock
+from yizhan_runtime import Clock, get_logger
 from yizhan_runtime.tokens import Holder
+
+log = get_logger(__name__)
 
 PERSONAL: Final = "read:personal"
 """The scope that whole numbers and texts are shown with."""
@@ -82,6 +84,11 @@ def make_exports_router(exports: Exports, access: Access, clock: Clock) -> APIRo
         begun = await or_unavailable(
             exports.begin(query, wanted.shown(), key, key_stays=bool(idempotency_key))
         )
+        if wanted.personal or wanted.text:
+            by = "operator" if holder.is_operator else holder.account_id
+            log.info(
+                "an export shows personal data", extra={"export_id": begun.export_id, "by": by}
+            )
         return _told(begun)
 
     @router.get("/v1/exports")
