@@ -71,6 +71,8 @@ class Retention:
     async def turn(self) -> bool:
         """Take out all that is due by now. False: another instance is at it."""
         now = self._clock.now()
+        # Whoever works: every instance has to learn of older weeks that another has begun.
+        await self._ledger.parts()
         if not await self._renew():
             return False
         self._policies = self._of_file.with_own(await self._beside.policies())
