@@ -38,6 +38,7 @@ BOUNDS: dict[str, dict[str, int]] = {
     "cclaim": {"N": 1, "crash": 1, "W": 1, "hold": 1},
     "crepub": {"N": 1, "crash": 1, "W": 1, "hold": 1},
     "cwait": {"crash": 0, "W": 1, "hold": 1},
+    "hkeep": {"N": 1, "crash": 0, "miss": 1},
 }
 # What these rules prevent shows only when a second owner may also lose patience.
 WITH_OWNER = ("free", "factid")
@@ -50,6 +51,8 @@ SOUND: list[dict[str, int]] = [
     {"N": 1, "crash": 0, "voice": 1},
     {"N": 1, "crash": 0, "nochan": 1},
     {"N": 1, "crash": 1, "W": 1, "hold": 1},
+    {"N": 1, "crash": 1, "W": 1, "miss": 2},
+    {"N": 1, "crash": 0, "voice": 1, "miss": 1},
 ]
 SOUND_SLOWLY: list[dict[str, int]] = [{"N": 1, "crash": 1}, {"N": 2, "crash": 0, "W": 1, "hold": 1}]
 

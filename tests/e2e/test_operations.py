@@ -103,3 +103,17 @@ async def test_a_choice_is_explained_from_candidates_to_outcome(world: World) ->
     assert [attempt["n"] for attempt in attempts] == [1, 2]
     now = await yizhan(world, "explain", "--country", "FR")
     assert "does not serve FR" in now
+
+
+async def test_what_was_accepted_is_settled_or_in_flight_by_country_lane_and_channel(
+    world: World,
+) -> None:
+    ids = [await world.send(world.number("PT")) for _ in range(3)]
+    for message_id in ids:
+        await world.settled(message_id, within_s=30)
+    told = json.loads(await yizhan(world, "conservation", "--hours", "1", "--json"))
+    assert told["holds"]
+    (lane,) = [one for one in told["lanes"] if one["country"] == "PT" and one["lane"] == "standard"]
+    assert lane["delivered"] >= len(ids)
+    channel = next(one for one in told["channels"] if one["channel"] == "borealis-eu")
+    assert channel["claimed"] >= channel["submitted"] >= len(ids)

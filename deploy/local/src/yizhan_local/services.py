@@ -65,6 +65,7 @@ PROGRAMS = Programs(
             "receipts",
             {
                 "YIZHAN_RECEIPTS_ENDPOINTS_FILE": "${config}/endpoints.yaml",
+                "YIZHAN_RECEIPTS_WAITING_FILE": "${config}/waiting.yaml",
                 "YIZHAN_TOKENS_URL": "${ingest_url}",
             },
             secrets=(REFERENCES, INTERNAL_TOKEN, ERASURE_KEY),

@@ -16,6 +16,7 @@ from yizhan_contracts.events import (
     Event,
     MessageAccepted,
     Milestone,
+    Policy,
     RerouteRequested,
     ShipmentAnswered,
     ShipmentUpdated,
@@ -177,3 +178,11 @@ def test_what_is_planned_again_carries_its_own_message(event: type[Event], case:
     other = load(MessageAccepted, "test-message-without-template-britain")
     with pytest.raises(ValidationError, match="message"):
         event.model_validate_json(changed(event, case, message=other))
+
+
+def test_what_a_policy_does_not_say_is_left_out_and_never_null() -> None:
+    """Readers of before the field was optional know no null, and take their own default."""
+    silent, own = Policy(), Policy(receipt_timeout_s=60)
+    assert b"receipt_timeout_s" not in Policy.__pydantic_serializer__.to_json(silent)
+    assert Policy.model_validate_json(own.model_dump_json()).receipt_timeout_s == 60
+    assert Policy.model_validate_json(silent.model_dump_json()) == silent

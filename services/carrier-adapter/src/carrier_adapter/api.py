@@ -1,12 +1,16 @@
-"""GET /v1/channels: how the channels of this process stand. Read-only; for operators and tests."""
+"""How the channels of this process stand, and the balance of attempts. Read-only; for operators."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel
 
+from carrier_adapter.conservation import Conservation, ConservationView
 from carrier_adapter.sending.channel import Channel
 from carrier_adapter.sending.intake import Intake
+from yizhan_runtime.errors import Retryable
 
 
 class ChannelView(BaseModel):
@@ -37,7 +41,9 @@ class ChannelsView(BaseModel):
     channels: list[ChannelView]
 
 
-def router(channels: Mapping[str, Channel], intake: Intake) -> APIRouter:
+def router(
+    channels: Mapping[str, Channel], intake: Intake, conservation: Conservation
+) -> APIRouter:
     """Make the routes."""
     routes = APIRouter(prefix="/v1", tags=["channels"])
 
@@ -48,6 +54,19 @@ def router(channels: Mapping[str, Channel], intake: Intake) -> APIRouter:
             attempts_in_hand=intake.in_hand,
             channels=[_view(channel) for channel in channels.values()],
         )
+
+    @routes.get("/conservation")
+    async def balance(
+        since: Annotated[datetime | None, Query()] = None,
+        until: Annotated[datetime | None, Query()] = None,
+    ) -> ConservationView:
+        """Count claims against outcomes, by channel; name what has none and should have."""
+        try:
+            return await conservation.count(since, until)
+        except Retryable as error:
+            raise HTTPException(
+                503, "claims cannot be counted now", {"Retry-After": "1"}
+            ) from error
 
     return routes
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from carrier_adapter import api, retention
 from carrier_adapter.adapters.mongo import MongoAttemptStore, MongoReplyParts
+from carrier_adapter.conservation import Conservation, ConservationWatch
 from carrier_adapter.domain.sharing import shares
 from carrier_adapter.handlers import planned_routes, planned_topics
 from carrier_adapter.making import CarrierMaker
@@ -103,8 +104,9 @@ class _Adapter:
         self._reporter = Reporter(
             service.publisher, service.clock, _instance(settings), incarnation
         )
+        conservation = Conservation(store, service.clock)
         service.http.router.routes.extend(Webhook(taking, self._table.find, maker.token).routes())
-        service.http.include_router(api.router(self._channels, self._intake))
+        service.http.include_router(api.router(self._channels, self._intake, conservation))
         service.read_table(
             CHANNEL_CONFIGURED.name, contract(ChannelConfigured), self._table.on_configured
         )
@@ -117,6 +119,8 @@ class _Adapter:
         service.background("replaced carriers", self._table.close_replaced)
         service.on_start(reply_parts.prepare)
         service.background("left-over replies", taking.publish_left_over)
+        watch = ConservationWatch(conservation, service.clock, self._metrics, keep.total_seconds())
+        service.background("claims without outcome", watch.run)
         service.background("retention", lambda: retention.drop_old(store, service.clock, keep))
         service.on_stop(self._table.close_all)
 

@@ -38,6 +38,12 @@ class AdapterMetrics:
             ["channel"],
             registry=registry,
         )
+        self.claims_without_outcome = Gauge(
+            "yizhan_adapter_claims_without_outcome",
+            "Attempts of the last days that were claimed and have no outcome: in doubt.",
+            ["channel"],
+            registry=registry,
+        )
         self.answer_seconds = Histogram(
             "yizhan_adapter_answer_seconds",
             "Time from the first byte to the carrier until its answer.",

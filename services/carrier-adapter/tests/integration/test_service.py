@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import aiohttp
 import pytest
 
+from carrier_adapter.adapters.mongo import MongoAttemptStore
+from carrier_adapter.conservation import ChannelCount, Conservation
 from yizhan_contracts.events import (
     AttemptFinished,
     ChannelReported,
@@ -20,6 +23,7 @@ from yizhan_contracts.events import (
     ReplyReceived,
 )
 from yizhan_contracts.reasons import Reason
+from yizhan_runtime import SystemClock
 from yizhan_runtime.errors import Retryable
 
 from .world import (
@@ -58,9 +62,12 @@ async def test_a_thousand_attempts_are_handed_over_once_and_their_receipts_taken
     await sims.set("a", receipt={"delay_ms": 20, "delivered_ratio": 0.9, "duplicate_ratio": 0.2})
     await world.publish([configured("a", sims.url)])
     await world.publish(planned := plans(1000, "a"))
-    async with world.adapter(adapter_channels="a"):
+    async with world.adapter(adapter_channels="a") as service:
         finished = await world.until(AttemptFinished, 1000)
         receipts = await world.until(ReceiptReceived, 1100)
+        conservation = Conservation(MongoAttemptStore(service.mongo()), SystemClock())
+        (channel,) = (await conservation.count(None, None)).channels
+        assert await conservation.is_even(now() - timedelta(1), now() + timedelta(1))
         await asyncio.sleep(0.5)
         assert await world.committed() == 1000
     records = await sims.records("a")
@@ -70,6 +77,7 @@ async def test_a_thousand_attempts_are_handed_over_once_and_their_receipts_taken
     assert {one.country for one in receipts} == {"FR"}
     assert {one.state for one in receipts} == {ReceiptState.DELIVERED, ReceiptState.FAILED}
     assert (records["handed"], records["refs"]) == (1000, 1000)
+    assert channel == ChannelCount(channel="a", claimed=1000, finished=1000)
     assert len(world.documents("claims")) == len(world.documents("outcomes")) == 1000
 
 

@@ -17,7 +17,7 @@ from carrier_adapter.carriers.base import (
     MayWrite,
     Submission,
 )
-from carrier_adapter.domain.claims import Claim, Outcome
+from carrier_adapter.domain.claims import Claim, ClaimKind, Outcome
 from carrier_adapter.receiving.replies import ReplyPart, part_id
 from yizhan_contracts.events import AttemptFinished, Event
 from yizhan_runtime.errors import Retryable
@@ -178,6 +178,30 @@ class StoreOfProcess:
             self._store.claims.pop(one, None)
             self._store.outcomes.pop(one, None)
         return len(old)
+
+
+class FakeClaimReader:
+    """Reads a store's claims by ranges of ids, as MongoDB does."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+        self.pages = 0
+
+    async def claims_page(self, after: str, below: str, limit: int) -> list[Claim]:
+        self.pages += 1
+        found = sorted(one for one in self._store.claims if after < one < below)
+        return [self._store.claims[one] for one in found[:limit]]
+
+    async def with_outcome(self, attempt_ids: Collection[str]) -> set[str]:
+        return {one for one in attempt_ids if one in self._store.outcomes}
+
+    async def count_sent(self, after: str, below: str) -> int:
+        its = await self.claims_page(after, below, len(self._store.claims))
+        self.pages -= 1
+        return sum(claim.kind is ClaimKind.SENT for claim in its)
+
+    async def count_outcomes(self, after: str, below: str) -> int:
+        return sum(after < one < below for one in self._store.outcomes)
 
 
 class FakeReplyParts:

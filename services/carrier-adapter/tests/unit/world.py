@@ -71,7 +71,9 @@ def message(
         text=text,
         charging_num=charging_num,
         template=template,
-        policy=Policy(max_attempts=max_attempts, in_doubt=InDoubtPolicy.RESEND),
+        policy=Policy(
+            max_attempts=max_attempts, in_doubt=InDoubtPolicy.RESEND, receipt_timeout_s=14_400
+        ),
         origin=Origin(
             kind=OriginKind.API, arrived_at=EPOCH, batch_id=batch_id, shipment_id=shipment_id
         ),

@@ -13,7 +13,7 @@ from receipts.ledger.conservation import Conservation
 from receipts.ledger.documents import Document
 from receipts.ledger.ports import LedgerReader
 from receipts.ledger.service import Ledger
-from receipts.ledger.timeline import masked, timeline
+from receipts.ledger.timeline import masked, meaning_of, timeline
 from yizhan_contracts.events import Status
 from yizhan_contracts.ids import MESSAGE_ID_PATTERN
 from yizhan_runtime import Retryable
@@ -141,4 +141,6 @@ def _settled(settled: Document) -> Document:
         "settled_at",
         "corrected_at",
     )
-    return {name: settled[name] for name in shown if name in settled}
+    told = {name: settled[name] for name in shown if name in settled}
+    meaning = meaning_of(settled["reason"])
+    return told | ({"meaning": meaning} if meaning else {})

@@ -16,16 +16,24 @@ from receipts.exports.adapters.rows import LedgerRows
 from receipts.exports.api import make_exports_router
 from receipts.exports.runner import ExportRunner, ExportTerms
 from receipts.exports.service import Exports
+from receipts.ledger.adapters.balance import MongoBalance
 from receipts.ledger.adapters.erasing import LedgerEraser
+from receipts.ledger.adapters.feeds import MongoFeeds
 from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.adapters.unmatched import MongoUnmatched
+from receipts.ledger.api import make_operating_router
+from receipts.ledger.balance import Balance
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.consequences import Consequences
 from receipts.ledger.conservation import Conservation
 from receipts.ledger.deliveries import Deliveries
+from receipts.ledger.feeds import Feeds
 from receipts.ledger.full_sweep import FullSweep, FullSweepTerms
 from receipts.ledger.reporting import DeliveryReporter
 from receipts.ledger.service import Ledger, Terms
 from receipts.ledger.sweeper import Acting, Sweeper, SweepTerms
+from receipts.ledger.unmatched import Ageing
+from receipts.ledger.waiting import Waiting, load_waiting
 from receipts.metrics import Metrics
 from receipts.push.adapters.http import HttpCustomers
 from receipts.push.adapters.mongo import MongoPush
@@ -66,7 +74,10 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     service.on_start(store.prepare)
     if not settings.internal_token.get_secret_value():
         log.warning("YIZHAN_INTERNAL_TOKEN is empty: no operator and no service is let in")
-    ledger = _add_ledger(service, settings, store, metrics)
+    waiting = load_waiting(settings.receipts_waiting_file)
+    feeds = Feeds(MongoFeeds(store), clock, metrics, waiting.missing_feeds)
+    terms = _terms(settings, waiting)
+    ledger = _add_ledger(service, settings, store, metrics, feeds, terms)
     _add_push(service, settings, store, metrics)
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
     _add_replies(service, store, access, metrics)
@@ -76,25 +87,50 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     eraser = LedgerEraser(store, patient)
     _add_retention(service, settings, eraser, access, metrics)
     _add_erasures(service, settings, eraser, access, metrics)
-    conservation = Conservation(store, clock)
+    _add_operating(service, store, metrics, feeds, access, terms)
+    conservation = Conservation(MongoBalance(service.mongo(), store), ledger.look, clock)
     service.http.include_router(make_router(store, ledger, conservation, access))
     return service
 
 
+def _terms(settings: ReceiptsSettings, waiting: Waiting) -> Terms:
+    return Terms(
+        submit_timeout_s=settings.receipts_submit_timeout_s,
+        settle_margin_s=settings.receipts_settle_margin_s,
+        deadlines=waiting.deadlines,
+    )
+
+
+def _add_operating(
+    service: Service,
+    store: MongoLedger,
+    metrics: Metrics,
+    feeds: Feeds,
+    access: Access,
+    terms: Terms,
+) -> None:
+    unmatched = MongoUnmatched(service.mongo(), store)
+    service.on_start(unmatched.prepare)
+    ageing = Ageing(unmatched, service.clock, metrics, terms.match_within_s)
+    service.background("feeds", feeds.run)
+    service.background("unmatched receipts", ageing.run)
+    service.http.include_router(make_operating_router(feeds, unmatched, access, service.clock))
+
+
 def _add_ledger(
-    service: Service, settings: ReceiptsSettings, store: MongoLedger, metrics: Metrics
+    service: Service,
+    settings: ReceiptsSettings,
+    store: MongoLedger,
+    metrics: Metrics,
+    feeds: Feeds,
+    terms: Terms,
 ) -> Ledger:
     clock, publisher = service.clock, service.publisher
     deliveries = Deliveries(_instance(settings), secrets.token_hex(8))
     consequences = Consequences(store, publisher, clock, metrics, settings.receipts_call_margin_s)
-    terms = Terms(
-        submit_timeout_s=settings.receipts_submit_timeout_s,
-        settle_margin_s=settings.receipts_settle_margin_s,
-        default_receipt_timeout_s=settings.receipts_receipt_timeout_s,
-    )
     ledger = Ledger(store, consequences, clock, metrics, deliveries, terms)
     catching_up = CatchingUp(clock, settings.receipts_start_grace_s)
-    acting = Acting(consequences, clock, metrics, deliveries)
+    acting = Acting(consequences, clock, metrics, deliveries, feeds)
     sweeper = Sweeper(
         store,
         ledger,
@@ -116,6 +152,15 @@ def _add_ledger(
     )
     service.background("sweep", sweeper.run)
     service.background("full sweep", full_sweep.run)
+    balance = Balance(
+        store=MongoBalance(service.mongo(), store),
+        clock=clock,
+        metrics=metrics,
+        catching_up=catching_up,
+        period_s=settings.receipts_full_sweep_period_s,
+        reach_s=settings.receipts_full_sweep_reach_s,
+    )
+    service.background("balance", balance.run)
     service.background("delivery reports", DeliveryReporter(deliveries, publisher, clock).run)
     return ledger
 

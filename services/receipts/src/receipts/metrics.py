@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from receipts.ledger.conflicts import Conflict
 from receipts.ledger.facts import Kind
 from yizhan_contracts.events import Medium, Status
 
@@ -31,6 +32,8 @@ class Sweep(StrEnum):
     SETTLED = "settled"
     CALL = "call"
     REROUTE = "reroute"
+    HELD_BACK = "held-back"
+    """Its channel's receipts are missing as a whole."""
 
 
 class Push(StrEnum):
@@ -101,6 +104,42 @@ class Metrics:
         self._early = Gauge(
             "yizhan_early_receipts", "Receipts whose attempt is not known.", registry=registry
         )
+        self._held_back = Counter(
+            "yizhan_receipts_held_back_total",
+            "Overdue attempts held back because their channel's receipts are missing.",
+            ["channel"],
+            registry=registry,
+        )
+        self._feed_missing = Gauge(
+            "yizhan_receipt_feed_missing",
+            "1 while a channel's receipts are missing as a whole.",
+            ["channel"],
+            registry=registry,
+        )
+        self._conflicts = Counter(
+            "yizhan_receipt_conflicts_total",
+            "Receipts that contradict what was said of their attempt before.",
+            ["kind"],
+            registry=registry,
+        )
+        self._unmatched = Counter(
+            "yizhan_receipts_unmatched_total",
+            "Receipts given up: no attempt was ever known under their id.",
+            ["channel"],
+            registry=registry,
+        )
+        self._balance = Gauge(
+            "yizhan_conservation_messages",
+            "Messages of the last days: accepted, settled by status, and in flight.",
+            ["country", "lane", "status"],
+            registry=registry,
+        )
+        self._leaks = Gauge(
+            "yizhan_conservation_leaks",
+            "Messages that should not be as they are, by kind, as of the last look.",
+            ["kind"],
+            registry=registry,
+        )
         self._pushes = Counter(
             "yizhan_push_results_total",
             "Results pushed to customers, by outcome.",
@@ -170,6 +209,7 @@ class Metrics:
         self._repeat_children = {kind.value: self._repeats.labels(kind) for kind in Kind}
         self._receipt_children = {item: self._receipts.labels(item) for item in Receipt}
         self._swept_children = {item: self._swept.labels(item) for item in Sweep}
+        self._conflict_children = {kind: self._conflicts.labels(kind) for kind in Conflict}
         self._push_children = {item: self._pushes.labels(item) for item in Push}
         self._settled_children = {
             (status.value, via.value): self._settled.labels(status, via or "none")
@@ -203,6 +243,29 @@ class Metrics:
 
     def record_sweep(self, now: datetime) -> None:
         self._swept_at.set(now.timestamp())
+
+    def record_held_back(self, channels: Iterable[str]) -> None:
+        for channel in channels:
+            self._held_back.labels(channel).inc()
+
+    def record_feed(self, channel: str, *, is_missing: bool) -> None:
+        self._feed_missing.labels(channel).set(is_missing)
+
+    def record_conflict(self, kind: Conflict) -> None:
+        self._conflict_children[kind].inc()
+
+    def record_unmatched(self, channels: Iterable[str]) -> None:
+        for channel in channels:
+            self._unmatched.labels(channel).inc()
+
+    def record_balance(self, counts: Iterable[tuple[tuple[str, str, str], int]]) -> None:
+        """Show the sum of the last days in place of what was shown before."""
+        self._balance.clear()
+        for (country, lane, status), count in counts:
+            self._balance.labels(country, lane, status).set(count)
+
+    def record_leaks(self, kind: str, count: int) -> None:
+        self._leaks.labels(kind).set(count)
 
     def record_early(self, count: int) -> None:
         self._early.set(count)

@@ -11,9 +11,9 @@ class ReceiptsSettings(RuntimeSettings):
     """Variables begin with ``YIZHAN_``, those of receipts alone with ``YIZHAN_RECEIPTS_``."""
 
     internal_token: SecretStr = SecretStr("")
+    """What other services show (``Authorization: Bearer``). Empty: all are refused."""
     tokens_url: str = ""
     """Ingest's address, to check its tokens with its keys. Empty: no token lets in."""
-    """What other services show (``Authorization: Bearer``). Empty: all are refused."""
 
     receipts_endpoints_file: Path | None = None
     """Where accounts want their receipts (YAML). None: nobody is pushed to."""
@@ -25,8 +25,8 @@ class ReceiptsSettings(RuntimeSettings):
     """The longest submit timeout in the channel table: the last deadline counts from after it."""
     receipts_settle_margin_s: float = Field(default=10.0, ge=10.0)
     """Between the moment when nothing can be sent any more and the last deadline."""
-    receipts_receipt_timeout_s: float = Field(default=14_400.0, gt=0, le=259_200)
-    """For attempts that do not say how long their receipt may take."""
+    receipts_waiting_file: Path | None = None
+    """How long receipts are waited for, by country, and what missing feeds are (YAML)."""
     receipts_call_margin_s: float = Field(default=10.0, ge=0)
     """How much later than its limit a call's report may come."""
 

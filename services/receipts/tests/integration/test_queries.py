@@ -9,7 +9,10 @@ from prometheus_client import CollectorRegistry
 from pymongo import MongoClient
 from services.receipts.tests.unit.making import NOON, message_id_of
 
+from receipts.ledger.adapters.balance import MongoBalance
+from receipts.ledger.adapters.feeds import MongoFeeds
 from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.adapters.unmatched import MongoUnmatched
 from receipts.ledger.adapters.weekly import part_name
 from receipts.ledger.ports import Position
 from receipts.ledger.weeks import Week
@@ -44,7 +47,6 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     await ledger.accepted_of([])
     await ledger.facts_of(IDS)
     await ledger.settled_of(IDS)
-    await ledger.events_of([])
     await ledger.submitted_under(["a:1", "a:2"], NOON - timedelta(days=7))
     await ledger.early_under(["a:1", "a:2"], NOON - timedelta(days=7))
     await ledger.remove_early(["a:1:delivered"])
@@ -53,11 +55,12 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     await ledger.due_facts(Position(NOON, "0"), later, 10)
     await ledger.due_messages(Position(NOON, "0"), later, 10)
     await ledger.next_due(NOON)
+    await look_for_what_is_missing(mongo, ledger)
     await ledger.message_ids(IDS[0], IDS[-1], 10)
     await ledger.settlers_of(IDS)
     await ledger.settled_ids(IDS[0], IDS[-1])
     await ledger.settled_by_full_sweep(NOON)
-    await ledger.settled_page(IDS[0], IDS[-1], 10)
+    await count_all(MongoBalance(mongo, ledger))
     await ledger.find_by_reference("acme", "SF1", 10)
     await ledger.find_facts(IDS[0])
     await ledger.messages_to(["+8613800001111"], NOON - timedelta(days=7), 10)
@@ -87,6 +90,29 @@ async def test_every_query_is_backed_by_an_index(mongo_url: str, namespace: str)
     assert not scans
 
 
+async def count_all(balance: MongoBalance) -> None:
+    await balance.settled_rows(IDS[0], IDS[-1], 10)
+    await balance.message_rows(IDS[0], IDS[-1], 10)
+    await balance.owners_of_facts(IDS[0], IDS[-1], 10)
+    await balance.count_attempts(IDS[0], IDS[-1])
+    await balance.count_settled(IDS[0], IDS[-1])
+    await balance.count_messages(IDS[0], IDS[-1])
+    await balance.insert_balances([{"_id": "2026", "begin": 0, "counts": []}])
+    await balance.balances_since("2026")
+
+
+async def look_for_what_is_missing(mongo: Mongo, ledger: MongoLedger) -> None:
+    feeds, unmatched = MongoFeeds(ledger), MongoUnmatched(mongo, ledger)
+    await unmatched.prepare()
+    later = NOON + timedelta(days=1)
+    for newest in (True, False):
+        await feeds.handed_over("a", NOON, later, 10, newest=newest)
+    await feeds.heard_of(IDS)
+    await unmatched.aged_early(later, 10)
+    for channel in ("", "a"):
+        await unmatched.find_unmatched(channel, later, 10)
+
+
 def fill(database: Any) -> None:
     """Put in enough that a plan matters."""
     numbers = range(2000)
@@ -96,6 +122,8 @@ def fill(database: Any) -> None:
             "account_id": "acme",
             "reference": f"SF{i}",
             "recipient": f"+861380000{i:04}",
+            "country": "CN",
+            "lane": "standard",
             "check_at": NOON,
         }
         for i in numbers
@@ -105,6 +133,7 @@ def fill(database: Any) -> None:
             "_id": f"{message_id_of(i)}-1.submitted.{i}",
             "message_id": message_id_of(i),
             "kind": "submitted",
+            "channel": "a",
             "n": 1,
             "at": NOON,
             "carrier_key": f"a:{i}",
@@ -115,10 +144,15 @@ def fill(database: Any) -> None:
     database.early_receipts.insert_many(
         {"_id": f"b:{i}:delivered", "carrier_key": f"b:{i}", "stored_at": NOON} for i in numbers
     )
+    database.unmatched_receipts.insert_many(
+        {"_id": f"b:{i}:delivered", "channel": "ab"[i % 2], "aged_at": NOON} for i in numbers
+    )
     database[part_name("settled", WEEK)].insert_many(
         {
             "_id": message_id_of(i),
             "account_id": "acme",
+            "country": "CN",
+            "lane": "standard",
             "status": "unknown",
             "sms": {"status": "unknown"},
             "settled_by": "full-sweep" if i % 100 == 0 else "record",

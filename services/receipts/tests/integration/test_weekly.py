@@ -11,6 +11,7 @@ from services.receipts.tests.unit.making import RECIPIENT, finished, message
 from receipts.ledger import documents as docs
 from receipts.ledger.adapters.mongo import MESSAGES, MongoLedger
 from receipts.ledger.adapters.weekly import Weekly, part_name
+from receipts.ledger.deadlines import Deadlines
 from receipts.ledger.ports import Position
 from receipts.ledger.weeks import Week
 from yizhan_contracts import ids
@@ -46,7 +47,9 @@ async def ledger(mongo: Mongo) -> MongoLedger:
         finished(AttemptOutcome.SUBMITTED, of=one, finished_at=at, carrier_message_id=f"c{at:%j}")
         for one, at in zip(sent, TIMES, strict=True)
     ]
-    facts = [docs.attempt_fact(one, at, 60.0) for one, at in zip(submitted, TIMES, strict=True)]
+    facts = [
+        docs.attempt_fact(one, at, Deadlines()) for one, at in zip(submitted, TIMES, strict=True)
+    ]
     await ledger.insert_facts(facts)
     return ledger
 

@@ -11,9 +11,11 @@ from receipts.ledger.facts import (
     attempt_fact_id,
     call_requested_id,
     called_id,
+    held_back_id,
     receipt_fact_id,
     rerouted_id,
 )
+from receipts.ledger.silence import Hold
 from yizhan_contracts import ids
 from yizhan_contracts.events import (
     AttemptFinished,
@@ -153,17 +155,31 @@ class Facts:
         part: str = "",
         parts: int = 1,
         at_s: float = 0,
+        code: str = "",
     ) -> Fact:
         return Fact(
-            receipt_fact_id(ids.attempt_id(MESSAGE_ID, n), state, part or f"c-{n}"),
+            receipt_fact_id(ids.attempt_id(MESSAGE_ID, n), state, part or f"c-{n}", code),
             MESSAGE_ID,
             Kind.RECEIPT,
             n=n,
             channel="ab"[(n - 1) % 2],
             state=state.value,
             reason=reason,
+            carrier_code=code,
             at=NOON + timedelta(seconds=at_s or 10 * n),
             parts=parts,
+        )
+
+    @staticmethod
+    def held_back(n: int = 1, k: int = 0, hold: Hold = Hold.MISSING, at_s: float = 3600) -> Fact:
+        return Fact(
+            held_back_id(MESSAGE_ID, n, k),
+            MESSAGE_ID,
+            Kind.HELD_BACK,
+            n=n,
+            state=hold.value,
+            at=NOON + timedelta(seconds=at_s),
+            due_at=NOON + timedelta(seconds=at_s + 60 * (k + 1)),
         )
 
     @staticmethod

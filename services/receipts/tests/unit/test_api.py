@@ -1,7 +1,6 @@
 """The HTTP edge: who may ask, what is told, and what never is."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from services.receipts.tests.unit.world import Died, World
 
 from receipts.access import Access
 from receipts.api import make_router
+from receipts.ledger.api import make_operating_router
 from receipts.ledger.conservation import Conservation
 from receipts.ledger.documents import Document
 from receipts.ledger.timeline import masked
@@ -51,13 +51,6 @@ class Reader:
     async def find_facts(self, message_id: str) -> list[Document]:
         return [f for f in self._store.facts.values() if f["message_id"] == message_id]
 
-    async def settled_page(self, after: str, below: str, limit: int) -> list[tuple[str, str]]:
-        found = sorted(i for i in self._store.settled if after < i < below)[:limit]
-        return [(i, self._store.settled[i]["status"]) for i in found]
-
-    async def message_ids(self, after: str, below: str, limit: int) -> list[tuple[str, datetime]]:
-        return await self._store.message_ids(after, below, limit)
-
 
 class FakeTokens(TokenReader):
     """Tokens that are their account and scope; the real ones are tested where they are read."""
@@ -76,10 +69,13 @@ class Edge:
 
     def __init__(self, world: World, token: str = TOKEN) -> None:
         reader = Reader(world)
-        conservation = Conservation(reader, world.clock)
+        conservation = Conservation(world.store, world.ledger.look, world.clock)
         self._app = FastAPI()
         access = Access(SecretStr(token), FakeTokens("", world.clock))
         self._app.include_router(make_router(reader, world.ledger, conservation, access))
+        self._app.include_router(
+            make_operating_router(world.feeds, world.store, access, world.clock)
+        )
 
     async def get(self, path: str, token: str | None = TOKEN) -> tuple[int, Any]:
         sent: list[dict[str, Any]] = []
@@ -108,6 +104,8 @@ ROUTES = [
     f"/v1/messages/{MESSAGE_ID}",
     "/v1/messages?account_id=acme&reference=SF1234567890",
     "/v1/conservation",
+    "/v1/feeds",
+    "/v1/receipts/unmatched",
 ]
 
 
@@ -123,7 +121,12 @@ async def test_nothing_is_told_without_the_token(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "mine", "strangers"),
-    [(ROUTES[0], 403, 403), (ROUTES[1], 200, 404), (ROUTES[2], 200, 403), (ROUTES[3], 403, 403)],
+    [
+        (ROUTES[0], 403, 403),
+        (ROUTES[1], 200, 404),
+        (ROUTES[2], 200, 403),
+        *((path, 403, 403) for path in ROUTES[3:]),
+    ],
 )
 async def test_an_account_is_told_its_own_with_a_token(
     path: str, mine: int, strangers: int
@@ -196,21 +199,27 @@ async def test_messages_are_found_by_the_customers_own_name_newest_first() -> No
     assert (await Edge(world).get(f"/v1/messages/{message_id_of(9)}"))[0] == 404
 
 
-async def test_conservation_counts_what_is_settled_and_names_what_is_in_flight() -> None:
+async def test_operators_are_told_which_receipts_were_given_up_and_no_number() -> None:
     world = World()
-    world.clock.turn(60)
-    await world.hear(*(message(message_id_of(i)) for i in range(5)))
-    for i in (0, 2):
-        await world.hear(receipt(ReceiptState.DELIVERED, message_id=message_id_of(i)))
-    status, told = await Edge(world).get("/v1/conservation")
-    assert status == 200
-    assert (told["accepted"], told["settled"]["delivered"], told["in_flight"]) == (5, 2, 3)
-    assert told["in_flight_ids"] == [message_id_of(i) for i in (1, 3, 4)]
-    assert told["holds"]
-    del world.store.messages[message_id_of(2)]
-    _, told = await Edge(world).get("/v1/conservation")
-    assert told["never_accepted_ids"] == [message_id_of(2)]
-    assert not told["holds"]
+    nameless = [
+        receipt(
+            ReceiptState.DELIVERED,
+            attempt_id=None,
+            carrier_message_id=f"c-{channel}",
+            channel=channel,
+        )
+        for channel in ("a", "b")
+    ]
+    await world.hear(*nameless)
+    world.clock.turn(8 * 86_400)
+    await world.ageing.age()
+    world.clock.turn(1)
+    _, told = await Edge(world).get("/v1/receipts/unmatched?channel=b")
+    (given_up,) = told["receipts"]
+    assert given_up["carrier_message_id"] == "c-b"
+    assert given_up.keys() >= {"aged_at", "received_at", "state", "carrier_account"}
+    _, told = await Edge(world).get("/v1/receipts/unmatched")
+    assert len(told["receipts"]) == 2
 
 
 def test_number_is_masked_but_for_its_ends() -> None:

@@ -8,6 +8,7 @@ from services.receipts.tests.unit.making import NOON, Facts, accepted
 
 from receipts.ledger.decisions import final
 from receipts.ledger.facts import Fact, Kind
+from receipts.ledger.silence import Hold
 from receipts.ledger.story import fold
 from yizhan_contracts.events import CallOutcome, Medium, ReceiptState, Status
 from yizhan_contracts.reasons import Reason
@@ -38,9 +39,22 @@ PART_RECEIPTS = st.builds(
 def facts() -> st.SearchStrategy[Fact]:
     return st.one_of(
         st.builds(Facts.attempt, st.sampled_from(OUTCOMES), NUMBERS, REASONS),
-        st.builds(Facts.receipt, st.sampled_from(list(ReceiptState)), NUMBERS, REASONS),
+        st.builds(
+            Facts.receipt,
+            st.sampled_from(list(ReceiptState)),
+            NUMBERS,
+            REASONS,
+            code=st.sampled_from(["", "1", "MK.2"]),
+        ),
         PART_RECEIPTS,
         st.builds(Facts.rerouted, NUMBERS),
+        st.builds(
+            Facts.held_back,
+            NUMBERS,
+            st.integers(0, 3),
+            st.sampled_from(list(Hold)),
+            st.floats(1, 7200),
+        ),
         st.builds(Facts.called, st.sampled_from(list(CallOutcome))),
         st.builds(
             lambda sms_failed, wait_s: Facts.call_requested(sms_failed=sms_failed, wait_s=wait_s),
@@ -119,3 +133,13 @@ def test_overdue_with_a_part_missing_is_unknown_and_not_delivered() -> None:
     state = fold(accepted(), [submitted, Facts.receipt(ReceiptState.DELIVERED, part="p-1")])
     assert state.delivery is None
     assert final(state).status is Status.UNKNOWN
+
+
+def test_what_is_held_back_is_looked_at_at_the_end_of_it_and_keeps_its_own_time() -> None:
+    submitted = Facts.attempt(Kind.SUBMITTED)
+    holds = [Facts.held_back(k=1, hold=Hold.GRACE), Facts.held_back(k=0)]
+    attempt = fold(accepted(), [*holds, submitted]).attempts[1]
+    assert attempt.own_due_at == submitted.due_at
+    assert attempt.due_at == holds[0].due_at
+    assert (attempt.holds, attempt.last_hold) == (2, Hold.GRACE)
+    assert attempt.channel == "a"

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
@@ -11,18 +12,24 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from services.receipts.tests.unit.making import NOON
 
+from receipts.ledger.balance import ACCEPTED, Balance, Cell
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.consequences import Consequences, SettledBy
+from receipts.ledger.conservation import MessageRow, SettledRow
 from receipts.ledger.deliveries import Deliveries
 from receipts.ledger.documents import Document, accepted_of, fact_of, keys_of_parts
 from receipts.ledger.facts import Accepted, Fact, Kind
+from receipts.ledger.feeds import Feeds, Handed
 from receipts.ledger.full_sweep import FullSweep, FullSweepTerms
 from receipts.ledger.ports import Due, Position
 from receipts.ledger.service import Ledger, Terms
+from receipts.ledger.silence import FeedTerms
 from receipts.ledger.sweeper import Acting, Sweeper, SweepTerms
+from receipts.ledger.unmatched import Ageing
 from receipts.metrics import Metrics
 from yizhan_contracts.events import (
     AttemptFinished,
+    AttemptOutcome,
     Event,
     MessageAccepted,
     MessageSettled,
@@ -30,7 +37,9 @@ from yizhan_contracts.events import (
     VoiceFinished,
 )
 
-METRICS = Metrics(CollectorRegistry())
+REGISTRY = CollectorRegistry()
+METRICS = Metrics(REGISTRY)
+FEEDS = FeedTerms(at_least=4)
 
 
 class Died(Exception):
@@ -82,7 +91,9 @@ class MemoryStore:
         self.contents: dict[str, Document] = {}
         self.facts: dict[str, Document] = {}
         self.early: dict[str, Document] = {}
+        self.unmatched: dict[str, Document] = {}
         self.settled: dict[str, Document] = {}
+        self.balances: dict[str, Document] = {}
         self.cursors: dict[str, Position] = {}
         self.writes = 0
 
@@ -168,6 +179,18 @@ class MemoryStore:
             for early_id in ids:
                 self.early.pop(early_id, None)
 
+    async def aged_early(self, before: datetime, limit: int) -> list[Document]:
+        await self.steps.take()
+        return [one for one in self.early.values() if one["stored_at"] < before][:limit]
+
+    async def insert_unmatched(self, documents: Sequence[Document]) -> set[str]:
+        return await self._insert(self.unmatched, documents)
+
+    async def find_unmatched(self, channel: str, before: datetime, limit: int) -> list[Document]:
+        await self.steps.take()
+        its = (one for one in self.unmatched.values() if one["aged_at"] < before)
+        return [one for one in its if channel in ("", one["channel"])][:limit]
+
     async def correct(self, message_id: str, fields: Mapping[str, Any]) -> None:
         await self.steps.take()
         if self.settled[message_id]["status"] != "delivered":
@@ -193,6 +216,69 @@ class MemoryStore:
         times = [message["check_at"] for message in self.messages.values()]
         times += [f["receipt_due_at"] for f in self.facts.values() if "receipt_due_at" in f]
         return min((at for at in times if at > after), default=None)
+
+    async def settled_rows(self, after: str, below: str, limit: int) -> list[SettledRow]:
+        await self.steps.take()
+        found = sorted(i for i in self.settled if after < i < below)[:limit]
+        its = (self.settled[i] for i in found)
+        return [SettledRow(d["_id"], d["country"], d["lane"], d["status"]) for d in its]
+
+    async def message_rows(self, after: str, below: str, limit: int) -> list[MessageRow]:
+        await self.steps.take()
+        found = sorted(i for i in self.messages if after < i < below)[:limit]
+        its = (self.messages[i] for i in found)
+        return [MessageRow(d["_id"], d["country"], d["lane"], d["check_at"]) for d in its]
+
+    async def owners_of_facts(self, after: str, below: str, limit: int) -> list[str]:
+        await self.steps.take()
+        owners = {fact["message_id"] for fact in self.facts.values()}
+        return sorted(one for one in owners if after < one < below)[:limit]
+
+    async def count_attempts(self, after: str, below: str) -> dict[str, dict[str, int]]:
+        await self.steps.take()
+        counts: dict[str, dict[str, int]] = {}
+        for fact in self.facts.values():
+            if fact["kind"] in set(AttemptOutcome) and after < fact["message_id"] < below:
+                of_channel = counts.setdefault(fact["channel"], {})
+                of_channel[fact["kind"]] = of_channel.get(fact["kind"], 0) + 1
+        return counts
+
+    async def count_settled(self, after: str, below: str) -> dict[Cell, int]:
+        await self.steps.take()
+        its = (d for i, d in self.settled.items() if after <= i < below)
+        return dict(Counter(Cell(d["country"], d["lane"], d["status"]) for d in its))
+
+    async def count_messages(self, after: str, below: str) -> dict[Cell, int]:
+        await self.steps.take()
+        its = (d for i, d in self.messages.items() if after <= i < below)
+        return dict(Counter(Cell(d["country"], d["lane"], ACCEPTED) for d in its))
+
+    async def insert_balances(self, documents: Sequence[Document]) -> set[str]:
+        return await self._insert(self.balances, documents)
+
+    async def balances_since(self, first: str) -> list[Document]:
+        await self.steps.take()
+        return [document for name, document in self.balances.items() if name >= first]
+
+    async def handed_over(
+        self, channel: str, since: datetime, until: datetime, limit: int, *, newest: bool
+    ) -> list[Handed]:
+        await self.steps.take()
+        found = [
+            Handed(fact["message_id"], fact["n"], fact["at"], fact["receipt_due_at"])
+            for fact in self.facts.values()
+            if fact["kind"] == Kind.SUBMITTED and fact["channel"] == channel
+            if since <= fact["receipt_due_at"] < until
+        ]
+        return sorted(found, key=lambda one: one.due_at, reverse=newest)[:limit]
+
+    async def heard_of(self, message_ids: Collection[str]) -> set[tuple[str, int]]:
+        await self.steps.take()
+        return {
+            (fact["message_id"], fact["n"])
+            for fact in self.facts.values()
+            if fact["kind"] == Kind.RECEIPT and fact["message_id"] in message_ids
+        }
 
     async def load_cursor(self, name: str) -> Position | None:
         await self.steps.take()
@@ -276,8 +362,18 @@ class World:
         self.ledger = Ledger(
             self.store, consequences, self.clock, metrics, self.deliveries, Terms()
         )
-        acting = Acting(consequences, self.clock, metrics, self.deliveries)
+        self.feeds = Feeds(self.store, self.clock, metrics, FEEDS)
+        acting = Acting(consequences, self.clock, metrics, self.deliveries, self.feeds)
+        self.ageing = Ageing(self.store, self.clock, metrics, Terms().match_within_s)
         idle = CatchingUp(self.clock, -1.0)
+        self.balance = Balance(
+            store=self.store,
+            clock=self.clock,
+            metrics=metrics,
+            catching_up=idle,
+            period_s=60.0,
+            reach_s=7 * 86_400.0,
+        )
         self.sweeper = Sweeper(
             self.store, self.ledger, acting, self.clock, metrics, idle, SweepTerms(page=2)
         )
@@ -317,6 +413,9 @@ class World:
 
     async def sweeper_sweep(self) -> None:
         await self.sweeper.sweep()
+
+    async def age(self) -> None:
+        await self.ageing.age()
 
     async def full_sweep_sweep(self) -> None:
         await self.full_sweep.sweep()

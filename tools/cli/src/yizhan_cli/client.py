@@ -14,6 +14,8 @@ from yizhan_cli.settings import running_stack
 
 KEY, SECRET = "YIZHAN_KEY", "YIZHAN_SECRET"
 TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
+_SHORT = {"carrier-adapter": "adapter", "voice-fallback": "voice"}
+"""What profiles and options call services whose names have a hyphen."""
 _UNAUTHORISED = (401, 403)
 _NOT_FOUND, _ERROR, _BROKEN = 404, 400, 500
 
@@ -81,7 +83,7 @@ def service_edge(service: str, url: str | None, token: str | None) -> Edge:
     """
     profile, ca_file = profiles.current(), ""
     if profile is not None:
-        url = url or profile.get(f"{service}_url")
+        url = url or profile.get(f"{_SHORT.get(service, service)}_url")
         token = profile.get("token") if token is None else token
         ca_file = profile.get("ca_file")
     else:
@@ -89,9 +91,8 @@ def service_edge(service: str, url: str | None, token: str | None) -> Edge:
         url = url or stack.get("url")
         token = stack.get("env", {}).get(TOKEN, "") if token is None else token
     if not url:
-        raise UsageError(
-            f"no stack runs here: give --{service}-url or YIZHAN_{service.upper()}_URL"
-        )
+        short = _SHORT.get(service, service)
+        raise UsageError(f"no stack runs here: give --{short}-url or YIZHAN_{short.upper()}_URL")
     return Edge(url.rstrip("/"), f"Bearer {token}" if token else "", ca_file)
 
 

@@ -8,6 +8,7 @@ from yizhan_cli import profiles
 from yizhan_cli.commands import (
     account,
     channels,
+    conservation,
     dlq,
     documents,
     erase,
@@ -51,6 +52,7 @@ def choose(
 app.add_typer(account.app, name="account")
 app.command("asyncapi")(documents.asyncapi)
 app.add_typer(channels.app, name="channels")
+app.command("conservation")(conservation.conservation)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(erase.app, name="erase")
 app.command("explain")(explain.explain)

@@ -134,7 +134,8 @@ class AttemptFinished(OfMessage):
     decision: Decision | None = None
     message: MessageAccepted | None = None
     receipt_timeout_s: ReceiptTimeout | None = None
-    """From the policy, where ``message`` is left out: receipts counts it from its own insert."""
+    """From the policy, where ``message`` is left out: receipts counts it from its own insert. None:
+    the account says nothing of its own."""
     claimed_at: Utc | None = None
     finished_at: Utc
 

@@ -4,10 +4,15 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 from yizhan_contracts.events._base import E164, Country, Lane, Name, OfMessage, Part, Utc
 
 ReceiptTimeout = Annotated[float, Field(gt=0, le=259_200)]
+
+
+def _is_unsaid(value: float | None) -> bool:
+    return value is None
 
 
 class InDoubtPolicy(StrEnum):
@@ -45,7 +50,10 @@ class Policy(Part):
     routing: RoutingPolicy = RoutingPolicy.QUALITY
     max_attempts: Annotated[int, Field(ge=1, le=9)] = 3
     in_doubt: InDoubtPolicy = InDoubtPolicy.RESEND
-    receipt_timeout_s: ReceiptTimeout = 14_400
+    receipt_timeout_s: Annotated[
+        ReceiptTimeout | SkipJsonSchema[None], Field(exclude_if=_is_unsaid)
+    ] = None
+    """From the hand-over. Left out, never null (who reads it may not know null): the country's."""
     on_overdue: OverduePolicy = OverduePolicy.WAIT
     voice: VoicePolicy = VoicePolicy.NEVER
     voice_wait_s: Annotated[float, Field(gt=0, le=86_400)] = 600

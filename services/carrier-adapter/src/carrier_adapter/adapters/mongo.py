@@ -37,6 +37,21 @@ class MongoAttemptStore:
             for attempt_id, document in found.items()
         }
 
+    async def claims_page(self, after: str, below: str, limit: int) -> list[Claim]:
+        query = {"_id": {"$gt": after, "$lt": below}}
+        found = await self._mongo.find(CLAIMS, query, sort=[("_id", 1)], limit=limit)
+        return [_to_claim(document) for document in found]
+
+    async def with_outcome(self, attempt_ids: Collection[str]) -> set[str]:
+        return set(await self._mongo.find_by_ids(OUTCOMES, attempt_ids, ["_id"]))
+
+    async def count_sent(self, after: str, below: str) -> int:
+        query = {"_id": {"$gt": after, "$lt": below}, "kind": ClaimKind.SENT.value}
+        return await self._mongo.count(CLAIMS, query)
+
+    async def count_outcomes(self, after: str, below: str) -> int:
+        return await self._mongo.count(OUTCOMES, {"_id": {"$gt": after, "$lt": below}})
+
     async def drop_before(self, message_id: str, most: int) -> int:
         return await self._drop(CLAIMS, message_id, most) + await self._drop(
             OUTCOMES, message_id, most

@@ -28,6 +28,8 @@ OWN: Final[dict[str, frozenset[Holds]]] = {
     "push_parked": NEITHER,
     "push_leases": NEITHER,
     "exports": NEITHER,
+    "unmatched_receipts": NEITHER,
+    "balances": NEITHER,
     "retention": NEITHER,
     "retention_policies": NEITHER,
 }

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from receipts.ledger import documents as docs
-from receipts.ledger.decisions import Action, Call, Repeat, Reroute, Settle, Verdict
+from receipts.ledger.decisions import Action, Call, HoldBack, Repeat, Reroute, Settle, Verdict
 from receipts.ledger.documents import Document
 from receipts.ledger.facts import Accepted
 from receipts.ledger.ports import LedgerStore, Publisher
@@ -78,8 +78,10 @@ class Consequences:
         settling = [(d, d.action.verdict) for d in decided if isinstance(d.action, Settle)]
         calling = [(d, d.action) for d in decided if isinstance(d.action, Call)]
         rerouting = [(d, d.action) for d in decided if isinstance(d.action, Reroute)]
-        told, asked = await asyncio.gather(
-            self._settle(settling, settled_by, now), self._ask(calling, rerouting, now)
+        told, asked, _ = await asyncio.gather(
+            self._settle(settling, settled_by, now),
+            self._ask(calling, rerouting, now),
+            self._hold_back(decided, now),
         )
         told += [
             d.story.settled
@@ -142,6 +144,21 @@ class Consequences:
             self._metrics.record_settled(
                 document["status"], document["via"], document["settled_ms"] / 1000
             )
+
+    async def _hold_back(self, decided: Sequence[Decided], now: datetime) -> None:
+        """Write down until when it is waited for on: that is looked at like any deadline."""
+        held = [
+            (docs.held_back_fact(d.accepted.message_id, one, now), one.channel)
+            for d in decided
+            if isinstance(d.action, HoldBack)
+            for one in d.action.attempts
+        ]
+        if not held:
+            return
+        existing = await self._store.insert_facts([fact for fact, _ in held])
+        self._metrics.record_held_back(
+            channel for fact, channel in held if fact["_id"] not in existing
+        )
 
     async def _ask(
         self,

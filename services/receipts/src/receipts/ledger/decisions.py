@@ -4,12 +4,21 @@ Pure. The rules are the protocol's: ``chain_of``, ``final`` and ``decide`` are i
 router's own rule for whether an attempt has a successor, so that the two never disagree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from receipts.ledger.facts import Accepted
-from receipts.ledger.story import Attempt, Delivery, Failure, State, doubt, no_route
+from receipts.ledger.silence import Hold
+from receipts.ledger.story import (
+    NO_FAILURE,
+    Attempt,
+    Delivery,
+    Failure,
+    State,
+    doubt,
+    no_route,
+)
 from yizhan_contracts.events import (
     InDoubtPolicy,
     Medium,
@@ -78,10 +87,27 @@ class Reroute(NamedTuple):
     tried: tuple[str, ...]
 
 
+class Held(NamedTuple):
+    """One overdue attempt that is waited for on."""
+
+    n: int
+    k: int
+    """How many times it had been held back before."""
+    hold: Hold
+    until: datetime
+    channel: str
+
+
+class HoldBack(NamedTuple):
+    """Wait on: the silence is that of a whole channel, and says nothing of this message."""
+
+    attempts: tuple[Held, ...]
+
+
 _EXPIRED: Final = SmsVerdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED)
 _CANCELLED: Final = SmsVerdict(Status.CANCELLED, Reason.CANCELLED)
 
-Action = Settle | Repeat | Call | Reroute
+Action = Settle | Repeat | Call | Reroute | HoldBack
 
 
 def decide(state: State, *, is_settled: bool, now: datetime) -> Action | None:
@@ -102,15 +128,20 @@ def decide(state: State, *, is_settled: bool, now: datetime) -> Action | None:
     return _reroute_after_receipt(state, chain)
 
 
-def decide_swept(state: State, *, is_settled: bool, now: datetime) -> Action | None:
-    """Decide what follows from what is known and from what has not come by ``now``."""
+def decide_swept(
+    state: State, *, is_settled: bool, now: datetime, excused: Collection[int] = ()
+) -> Action | None:
+    """Decide what follows from what is known and from what has not come by ``now``.
+
+    The silence of the attempts ``excused`` says nothing: nobody is called, nothing sent again.
+    """
     accepted = state.accepted
     if accepted is None:
         return None
     action = decide(state, is_settled=is_settled, now=now)
     if isinstance(action, Settle | Repeat):
         return action
-    action = action or _overdue(state, accepted, now)
+    action = action or _overdue(state, accepted, now, excused)
     if now < last_deadline(state, accepted) or _is_first_call(state, action):
         return action
     verdict = final(state)
@@ -260,7 +291,7 @@ def _best_failure(state: State) -> Failure:
     """Find the last carrier's reason rather than that nothing was left to try."""
     found = [f for attempt in state.attempts.values() for f in _failures(state, attempt)]
     found += [no_route(a) for a in state.attempts.values() if a.unroutable is not None]
-    return max(found, default=Failure(0, 0, Reason.UNKNOWN, "", ""))
+    return max(found, default=NO_FAILURE)
 
 
 def _reroute_after_receipt(state: State, chain: Chain) -> Reroute | None:
@@ -271,8 +302,12 @@ def _reroute_after_receipt(state: State, chain: Chain) -> Reroute | None:
     return Reroute(ended.n, max(ended.failures).reason, _tried(state))
 
 
-def _overdue(state: State, accepted: Accepted, now: datetime) -> Action | None:
+def _overdue(
+    state: State, accepted: Accepted, now: datetime, excused: Collection[int]
+) -> Action | None:
     for attempt in overdue_attempts(state, now):
+        if attempt.n in excused:
+            continue
         if _is_callable(state, Reason.RECEIPT_OVERDUE):
             return None if state.is_called else Call(Reason.RECEIPT_OVERDUE, "", sms_failed=False)
         if _may_reroute(state, accepted, attempt, now):

@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from receipts.ledger import facts
-from receipts.ledger.decisions import Call, Reroute, Verdict
+from receipts.ledger.deadlines import Deadlines
+from receipts.ledger.decisions import Call, Held, Reroute, Verdict
 from receipts.ledger.facts import Accepted, Fact, Kind
 from yizhan_contracts.events import (
     AttemptFinished,
@@ -121,10 +122,10 @@ def _policy_of(text: str) -> Policy:
     return Policy.model_validate_json(text)
 
 
-def attempt_fact(event: AttemptFinished, now: datetime, default_timeout_s: float) -> Document:
+def attempt_fact(event: AttemptFinished, now: datetime, deadlines: Deadlines) -> Document:
     """Write down how an attempt ended.
 
-    What waits for a receipt says when that is overdue: our own clock, now, plus the timeout.
+    What waits for a receipt says when that is overdue: our own clock, now, plus the deadline.
     """
     document: Document = {
         "_id": facts.attempt_fact_id(event.attempt_id, event.outcome, event.carrier_message_id),
@@ -149,7 +150,7 @@ def attempt_fact(event: AttemptFinished, now: datetime, default_timeout_s: float
         claimed_at=event.claimed_at,
         decision=event.decision and event.decision.model_dump_json(exclude_defaults=True),
     )
-    timeout_s = _receipt_timeout_s(event, default_timeout_s)
+    timeout_s = _receipt_timeout_s(event, deadlines)
     if timeout_s is not None:
         document["receipt_due_at"] = now + timedelta(seconds=timeout_s)
     return document
@@ -177,14 +178,14 @@ def keys_of_parts(fact: Mapping[str, Any]) -> tuple[str, ...]:
     return (keys,) if isinstance(keys, str) else tuple(keys)
 
 
-def _receipt_timeout_s(event: AttemptFinished, default_s: float) -> float | None:
+def _receipt_timeout_s(event: AttemptFinished, deadlines: Deadlines) -> float | None:
     """Give how long a receipt is waited for: after a submit, or in doubt under ``hold``."""
     if event.outcome is AttemptOutcome.SUBMITTED:
-        return event.receipt_timeout_s or default_s
-    message = event.message
-    holds = message is not None and message.policy.in_doubt is InDoubtPolicy.HOLD
-    if event.outcome is AttemptOutcome.IN_DOUBT and holds and message is not None:
-        return message.policy.receipt_timeout_s
+        return deadlines.timeout_s(event.receipt_timeout_s, event.country)
+    policy = event.message.policy if event.message is not None else None
+    is_held = policy is not None and policy.in_doubt is InDoubtPolicy.HOLD
+    if event.outcome is AttemptOutcome.IN_DOUBT and policy is not None and is_held:
+        return deadlines.timeout_s(policy.receipt_timeout_s, event.country)
     return None
 
 
@@ -200,7 +201,9 @@ def receipt_fact(event: ReceiptReceived, attempt_id: str) -> Document:
         _receipt(event)
         | _parts(event.parts)
         | {
-            "_id": facts.receipt_fact_id(attempt_id, event.state, event.carrier_message_id),
+            "_id": facts.receipt_fact_id(
+                attempt_id, event.state, event.carrier_message_id, event.carrier_code
+            ),
             "message_id": message_id,
             "n": int(n),
         }
@@ -211,7 +214,7 @@ def early_document(event: ReceiptReceived, now: datetime) -> Document:
     """Keep a receipt until its attempt is known."""
     key = carrier_key(event)
     return _receipt(event) | {
-        "_id": facts.early_id(key, event.state),
+        "_id": facts.early_id(key, event.state, event.carrier_code),
         "carrier_key": key,
         "stored_at": now,
     }
@@ -225,7 +228,12 @@ def matched_fact(early: Mapping[str, Any], submitted: Mapping[str, Any]) -> Docu
         kept
         | _parts(submitted.get("parts", 1))
         | {
-            "_id": facts.receipt_fact_id(attempt_id, early["state"], early["carrier_message_id"]),
+            "_id": facts.receipt_fact_id(
+                attempt_id,
+                early["state"],
+                early["carrier_message_id"],
+                early.get("carrier_code", ""),
+            ),
             "message_id": submitted["message_id"],
             "n": submitted["n"],
         }
@@ -301,6 +309,23 @@ def rerouted_fact(message_id: str, reroute: Reroute, now: datetime) -> Document:
         "n": reroute.n,
         "reason": reroute.reason.value,
         "at": now,
+    }
+
+
+def held_back_fact(message_id: str, held: Held, now: datetime) -> Document:
+    """Write down that an overdue attempt is waited for on, and until when.
+
+    Its channel stands under a name of its own: what fell due is counted by ``channel``.
+    """
+    return {
+        "_id": facts.held_back_id(message_id, held.n, held.k),
+        "message_id": message_id,
+        "kind": Kind.HELD_BACK.value,
+        "n": held.n,
+        "state": held.hold.value,
+        "feed": held.channel,
+        "at": now,
+        "receipt_due_at": held.until,
     }
 
 

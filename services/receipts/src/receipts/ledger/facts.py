@@ -6,10 +6,12 @@ document, and two different truths about one attempt never hide each other.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from yizhan_contracts.events import CallOutcome, Policy, ReceiptState
 from yizhan_contracts.reasons import Reason
+
+_CODE_CHARACTERS: Final = 40
 
 
 class Kind(StrEnum):
@@ -24,6 +26,8 @@ class Kind(StrEnum):
     RECEIPT = "receipt"
     REROUTED = "rerouted"
     """We asked for the next attempt: whatever is said of this one later, that may be on its way."""
+    HELD_BACK = "held-back"
+    """Its receipt is overdue, and so are too many others' of its channel: it is waited for on."""
     CALL_REQUESTED = "call-requested"
     CALLED = "called"
     PUSHED = "pushed"
@@ -39,6 +43,7 @@ OF_ATTEMPTS = frozenset(
         Kind.EXPIRED,
         Kind.RECEIPT,
         Kind.REROUTED,
+        Kind.HELD_BACK,
     }
 )
 
@@ -52,7 +57,7 @@ class Fact(NamedTuple):
     n: int = 0
     channel: str = ""
     state: str = ""
-    """Of a receipt its ReceiptState, of a call its CallOutcome."""
+    """Of a receipt its ReceiptState, of a call its CallOutcome, of what is held back its Hold."""
     reason: Reason = Reason.NONE
     carrier_code: str = ""
     at: datetime | None = None
@@ -96,14 +101,28 @@ def attempt_fact_id(attempt_id: str, kind: str, carrier_message_id: str = "") ->
     return f"{attempt_id}.{kind}.{carrier_message_id}"
 
 
-def receipt_fact_id(attempt_id: str, state: ReceiptState, carrier_message_id: str) -> str:
-    """Name what a carrier's receipt says of an attempt."""
-    return f"{attempt_id}.receipt.{state}.{carrier_message_id}"
+def receipt_fact_id(
+    attempt_id: str, state: ReceiptState, carrier_message_id: str, carrier_code: str = ""
+) -> str:
+    """Name what a carrier's receipt says of an attempt: two failures by two codes are two facts."""
+    return f"{attempt_id}.receipt.{_said(state, carrier_code)}.{carrier_message_id}"
 
 
-def early_id(carrier_key: str, state: ReceiptState) -> str:
+def early_id(carrier_key: str, state: ReceiptState, carrier_code: str = "") -> str:
     """Name a receipt that has found no attempt yet."""
-    return f"{carrier_key}:{state}"
+    return f"{carrier_key}:{_said(state, carrier_code)}"
+
+
+def _said(state: ReceiptState, carrier_code: str) -> str:
+    if state != ReceiptState.FAILED or not carrier_code:
+        return state
+    # What stands before the carrier's id is found by its dots.
+    return f"{state}:{carrier_code[:_CODE_CHARACTERS].replace('.', '_')}"
+
+
+def held_back_id(message_id: str, n: int, k: int) -> str:
+    """Name the ``k``-th time (from 0) that attempt ``n`` is held back."""
+    return f"{message_id}-{n}.held-back.{k}"
 
 
 def rerouted_id(message_id: str, n: int) -> str:

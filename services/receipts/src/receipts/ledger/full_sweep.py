@@ -5,12 +5,14 @@ its floor all is settled, so the next sweep begins there; once an hour it begins
 of its reach, for messages whose records came long after their ids were drawn.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from receipts.ledger.catching_up import CatchingUp
-from receipts.ledger.consequences import SettledBy
+from receipts.ledger.consequences import SettledBy, Story
+from receipts.ledger.conservation import Leak, is_leak
 from receipts.ledger.ports import Position, SweepStore
 from receipts.ledger.service import Ledger
 from receipts.ledger.sweeper import Acting
@@ -21,6 +23,7 @@ from yizhan_runtime import Clock, Retryable, get_logger
 log = get_logger(__name__)
 
 _CURSOR: Final = "full-sweep"
+_NAMED: Final = 100
 _SHARE: Final = 20
 """It rests at least this many times as long as it worked: 5 % of a core at most."""
 
@@ -59,6 +62,7 @@ class FullSweep:
         self._catching_up = catching_up
         self._terms = terms
         self._floor = ""
+        self._leaks = 0
         self._from_start_at = float("-inf")
         self._said_until: datetime | None = None
 
@@ -101,6 +105,7 @@ class FullSweep:
     async def _walk(self, now: datetime) -> bool:
         after, below = self._begin(now), _first_id(now, self._terms.min_age_s)
         floor, has_acted = below, False
+        self._leaks = 0
         while page := await self._store.message_ids(after, below, self._terms.page):
             settled = await self._store.settled_ids(page[0][0], page[-1][0])
             left = {message_id: at for message_id, at in page if message_id not in settled}
@@ -110,13 +115,26 @@ class FullSweep:
             after = page[-1][0]
         # Exclusive: the next sweep begins behind it, so it must be smaller than what is still open.
         self._floor = _just_below(floor)
+        self._metrics.record_leaks(Leak.UNSETTLED, self._leaks)
         return has_acted
 
     async def _act(self, message_ids: list[str]) -> bool:
         if not message_ids:
             return False
         stories = await self._ledger.look(message_ids)
+        self._name_leaks(stories)
         return await self._acting.act(stories.values(), SettledBy.FULL_SWEEP)
+
+    def _name_leaks(self, stories: Mapping[str, Story]) -> None:
+        """Count what waits for nothing any more, and say which: it is acted on next."""
+        now = self._clock.now()
+        leaks = [message_id for message_id, story in stories.items() if is_leak(story, now)]
+        self._leaks += len(leaks)
+        if leaks:
+            log.error(
+                "messages were open past their last deadline",
+                extra={"messages": len(leaks), "ids": leaks[:_NAMED]},
+            )
 
     def _begin(self, now: datetime) -> str:
         start = _first_id(now, self._terms.reach_s)

@@ -7,19 +7,20 @@ ask, then publish; the caller commits after that.
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from receipts.ledger import documents as docs
 from receipts.ledger.consequences import Consequences, Decided, SettledBy, Story
+from receipts.ledger.deadlines import Deadlines
 from receipts.ledger.decisions import Action, Call, Reroute, decide
 from receipts.ledger.deliveries import Deliveries
 from receipts.ledger.documents import Document
 from receipts.ledger.facts import Accepted, Fact, Kind
 from receipts.ledger.ports import LedgerStore
 from receipts.ledger.recent import Recent
-from receipts.ledger.story import fold
+from receipts.ledger.story import conflicts_with, fold
 from receipts.metrics import Metrics, Receipt
 from yizhan_contracts.events import (
     AttemptFinished,
@@ -41,7 +42,7 @@ class Terms:
 
     submit_timeout_s: float = 10.0
     settle_margin_s: float = 10.0
-    default_receipt_timeout_s: float = 14_400.0
+    deadlines: Deadlines = field(default_factory=Deadlines)
     match_within_s: float = 7 * 86_400.0
     """Carriers use their ids again: a receipt and its attempt are never further apart than this."""
 
@@ -102,12 +103,12 @@ class Ledger:
 
     async def record_attempts(self, events: Sequence[AttemptFinished]) -> None:
         """Keep how attempts ended, and match the receipts that came before."""
-        now, timeout_s = self._clock.now(), self._terms.default_receipt_timeout_s
+        now, deadlines = self._clock.now(), self._terms.deadlines
         new = {
             document["_id"]: document
             for event in events
             if event.outcome is not AttemptOutcome.RELEASED
-            for document in (docs.attempt_fact(event, now, timeout_s),)
+            for document in (docs.attempt_fact(event, now, deadlines),)
         }
         existing = await self._insert_facts(new)
         submitted = [fact for fact in new.values() if "carrier_key" in fact]
@@ -123,6 +124,7 @@ class Ledger:
         repeated |= early.message_ids - {fact["message_id"] for fact in matched}
         stories = await self._follow_all(to_follow | early.message_ids, repeated)
         self._count_deliveries(matched, stories)
+        self._count_conflicts(matched, stories)
         await self._store.remove_early(early.ids)
 
     async def record_receipts(self, events: Sequence[ReceiptReceived]) -> None:
@@ -141,7 +143,9 @@ class Ledger:
         final = {f["message_id"] for f in facts.values() if f["state"] in _FINAL_STATES}
         repeated = {facts[fact_id]["message_id"] for fact_id in existing}
         stories = await self._follow_all(final, repeated & final)
-        self._count_deliveries((f for i, f in facts.items() if i not in existing), stories)
+        new = [fact for fact_id, fact in facts.items() if fact_id not in existing]
+        self._count_deliveries(new, stories)
+        self._count_conflicts(new, stories)
         await self._store.remove_early(early.ids)
 
     async def record_calls(self, events: Sequence[VoiceFinished]) -> None:
@@ -198,6 +202,13 @@ class Ledger:
         )
         self._metrics.record_facts((new[fact_id]["kind"] for fact_id in existing), are_new=False)
         return existing
+
+    def _count_conflicts(self, new: Iterable[Document], stories: Mapping[str, Story]) -> None:
+        """Count where a receipt contradicts what was said before it."""
+        for fact in new:
+            story = stories.get(fact["message_id"])
+            for conflict in conflicts_with(story.state, fact["n"]) if story else ():
+                self._metrics.record_conflict(conflict)
 
     def _count_deliveries(self, new: Iterable[Document], stories: Mapping[str, Story]) -> None:
         counted = set()

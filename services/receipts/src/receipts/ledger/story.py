@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from receipts.ledger.conflicts import Conflict, conflicts_of
 from receipts.ledger.facts import OF_ATTEMPTS, Accepted, Fact, Kind
+from receipts.ledger.silence import Hold
 from yizhan_contracts.events import CallOutcome, Medium, ReceiptState
 from yizhan_contracts.reasons import Reason
 
 _WEIGHTS = {Kind.RECEIPT: 3, Kind.REFUSED: 3, Kind.FAILED: 2, Kind.IN_DOUBT: 1, Kind.UNROUTABLE: 0}
 """Whose reason explains a failure best: the carrier's own word before ours."""
+
+_SAYS_NOTHING = frozenset({Reason.NONE, Reason.UNKNOWN})
 
 
 class Failure(NamedTuple):
@@ -17,9 +21,14 @@ class Failure(NamedTuple):
 
     weight: int
     n: int
+    is_known: bool
+    """Of two codes for one failure the one that means something to us explains it."""
     reason: Reason
-    carrier_code: str
-    channel: str
+    carrier_code: str = ""
+    channel: str = ""
+
+
+NO_FAILURE = Failure(0, 0, is_known=False, reason=Reason.UNKNOWN)
 
 
 class Attempt(NamedTuple):
@@ -41,6 +50,12 @@ class Attempt(NamedTuple):
     tried: tuple[str, ...]
     handed_over_at: datetime | None
     due_at: datetime | None
+    """When it is looked at: its own time or, where it is held back, the end of that."""
+    own_due_at: datetime | None
+    holds: int
+    """How many times it has been held back."""
+    last_hold: Hold | None
+    conflicts: tuple[Conflict, ...]
 
     @property
     def is_handed_over(self) -> bool:
@@ -106,7 +121,8 @@ def _attempt(n: int, facts: list[Fact]) -> Attempt:
     unroutable: list[Reason] = []
     receipts: list[Fact] = []
     parts = 1
-    due_at = handed_over_at = None
+    due_at = own_due_at = handed_over_at = None
+    held: list[Fact] = []
     for fact in facts:
         kind = fact.kind
         kinds.add(kind)
@@ -115,6 +131,11 @@ def _attempt(n: int, facts: list[Fact]) -> Attempt:
         parts = max(parts, fact.parts)
         if fact.due_at is not None and (due_at is None or fact.due_at > due_at):
             due_at = fact.due_at
+        if kind is Kind.HELD_BACK:
+            held.append(fact)
+            continue
+        if fact.due_at is not None and (own_due_at is None or fact.due_at > own_due_at):
+            own_due_at = fact.due_at
         if kind is Kind.RECEIPT:
             receipts.append(fact)
         elif kind is Kind.SUBMITTED:
@@ -141,7 +162,16 @@ def _attempt(n: int, facts: list[Fact]) -> Attempt:
         tuple(sorted(tried)),
         handed_over_at,
         due_at,
+        own_due_at,
+        len({fact.fact_id for fact in held}),
+        _last_hold(held),
+        conflicts_of(receipts, kinds),
     )
+
+
+def _last_hold(held: Iterable[Fact]) -> Hold | None:
+    last = max(((fact.due_at, fact.state) for fact in held if fact.due_at), default=None)
+    return Hold(last[1]) if last else None
 
 
 def _delivered_at(receipts: list[Fact], parts: int) -> datetime | None:
@@ -157,19 +187,34 @@ def _delivered_at(receipts: list[Fact], parts: int) -> datetime | None:
 
 
 def _failure(fact: Fact) -> Failure:
-    return Failure(_WEIGHTS[fact.kind], fact.n, fact.reason, fact.carrier_code, fact.channel)
+    is_known = fact.reason not in _SAYS_NOTHING
+    return Failure(
+        _WEIGHTS[fact.kind], fact.n, is_known, fact.reason, fact.carrier_code, fact.channel
+    )
+
+
+def conflicts_with(state: State, n: int) -> tuple[Conflict, ...]:
+    """Give how what is said of an attempt contradicts itself, or another attempt's delivery."""
+    attempt = state.attempts.get(n)
+    if attempt is None:
+        return ()
+    delivered = [one.n for one in state.attempts.values() if one.delivered_at is not None]
+    is_twice = n in delivered and len(delivered) > 1
+    return attempt.conflicts + ((Conflict.DELIVERED_TWICE,) if is_twice else ())
 
 
 def doubt(attempt: Attempt) -> Failure:
     """Give the failure that an attempt in doubt is where the policy resends it."""
     weight = _WEIGHTS[Kind.IN_DOUBT]
-    return Failure(weight, attempt.n, Reason.IN_DOUBT, "", attempt.channel)
+    return Failure(
+        weight, attempt.n, is_known=True, reason=Reason.IN_DOUBT, channel=attempt.channel
+    )
 
 
 def no_route(attempt: Attempt) -> Failure:
     """Give the failure that an unroutable attempt is: the weakest explanation of all."""
     weight, reason = _WEIGHTS[Kind.UNROUTABLE], attempt.unroutable or Reason.NO_ROUTE
-    return Failure(weight, attempt.n, reason, "", attempt.channel)
+    return Failure(weight, attempt.n, is_known=True, reason=reason, channel=attempt.channel)
 
 
 def _channel(facts: list[Fact]) -> str:

@@ -16,6 +16,7 @@ from receipts.ledger.consequences import Consequences, Decided, SettledBy, Story
 from receipts.ledger.decisions import (
     Action,
     Call,
+    HoldBack,
     Repeat,
     Reroute,
     Settle,
@@ -23,6 +24,7 @@ from receipts.ledger.decisions import (
     overdue_attempts,
 )
 from receipts.ledger.deliveries import Deliveries
+from receipts.ledger.feeds import Feeds
 from receipts.ledger.ports import Due, Position, SweepStore
 from receipts.ledger.service import Ledger
 from receipts.metrics import Metrics, Sweep
@@ -153,28 +155,42 @@ class Acting:
         clock: Clock,
         metrics: Metrics,
         deliveries: Deliveries,
+        feeds: Feeds,
     ) -> None:
         self._consequences = consequences
         self._clock = clock
         self._metrics = metrics
         self._deliveries = deliveries
+        self._feeds = feeds
 
     async def act(self, stories: Collection[Story], settled_by: SettledBy) -> bool:
         """Do what follows by now. False: there was nothing to do."""
-        now = self._clock.now()
+        actions = self._decide(stories)
+        changed = await self._feeds.after_silence(stories, actions)
         decided = [
             Decided(story.state.accepted, story, action)
             for story in stories
             if story.state.accepted is not None
-            for action in (
-                decide_swept(story.state, is_settled=story.settled is not None, now=now),
-            )
+            for message_id in (story.state.accepted.message_id,)
+            for action in (changed.get(message_id, actions.get(message_id)),)
             if action is not None
         ]
         await self._consequences.act(decided, settled_by)
         for decision in decided:
             self._count(decision.action)
         return bool(decided)
+
+    def _decide(self, stories: Collection[Story]) -> dict[str, Action]:
+        now = self._clock.now()
+        return {
+            story.state.accepted.message_id: action
+            for story in stories
+            if story.state.accepted is not None
+            for action in (
+                decide_swept(story.state, is_settled=story.settled is not None, now=now),
+            )
+            if action is not None
+        }
 
     def count_overdue(self, due: Sequence[Due], stories: dict[str, Story]) -> None:
         """Count the attempts whose receipts these are, for the router."""
@@ -184,7 +200,7 @@ class Acting:
             if story.settled is not None or story.state.accepted is None:
                 continue
             for attempt in overdue_attempts(story.state, now):
-                if (message_id, attempt.due_at) in times:
+                if (message_id, attempt.own_due_at) in times:
                     self._deliveries.count_overdue(attempt.channel, story.state.accepted.country)
 
     def _count(self, action: Action) -> None:
@@ -195,5 +211,7 @@ class Acting:
                 self._metrics.record_swept(Sweep.CALL)
             case Reroute():
                 self._metrics.record_swept(Sweep.REROUTE)
+            case HoldBack():
+                self._metrics.record_swept(Sweep.HELD_BACK)
             case Repeat():
                 pass

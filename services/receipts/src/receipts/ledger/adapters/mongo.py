@@ -39,9 +39,9 @@ _LONGEST_VALIDITY: Final = timedelta(days=4)
 _OLDEST_MESSAGE: Final = timedelta(days=40)
 """From a message's id to a time that is kept for it: its records may come back from a DLQ, which
 keeps them for 30 days."""
+OF_CHANNEL: Final = (("channel", 1), ("receipt_due_at", 1))
+IS_SUBMITTED: Final = {"kind": Kind.SUBMITTED.value}
 _EXISTS: Final = {"$exists": True}
-_EARLY_KEPT_S: Final = 8 * 86_400
-"""A day longer than a receipt is matched; the gauge of early receipts shows what ages out."""
 
 WEEKLY: Final[dict[str, tuple[Index, ...]]] = {
     MESSAGES: (
@@ -57,6 +57,7 @@ WEEKLY: Final[dict[str, tuple[Index, ...]]] = {
         Index((("message_id", 1),)),
         Index((("carrier_key", 1),), partial={"carrier_key": _EXISTS}),
         Index((("receipt_due_at", 1), ("_id", 1)), partial={"receipt_due_at": _EXISTS}),
+        Index(OF_CHANNEL, partial=IS_SUBMITTED),
     ),
     SETTLED: (
         Index((("account_id", 1), ("status", 1), ("_id", 1))),
@@ -66,7 +67,7 @@ WEEKLY: Final[dict[str, tuple[Index, ...]]] = {
 INDEXES: Final[dict[str, tuple[Index, ...]]] = {
     EARLY: (
         Index((("carrier_key", 1),)),
-        Index((("stored_at", 1),), expire_after_s=_EARLY_KEPT_S),
+        Index((("stored_at", 1), ("_id", 1))),
     ),
 }
 
@@ -149,7 +150,7 @@ class MongoLedger:
         self, message_ids: Collection[str], fields: Sequence[str]
     ) -> list[Document]:
         return await self._weekly.find_of(
-            FACTS, message_ids, fields, field="message_id", also={"kind": Kind.SUBMITTED.value}
+            FACTS, message_ids, fields, field="message_id", also=IS_SUBMITTED
         )
 
     async def settled_of(
@@ -244,25 +245,8 @@ class MongoLedger:
     # ---- by ranges of ids -------------------------------------------------------------
 
     async def message_ids(self, after: str, below: str, limit: int) -> list[tuple[str, datetime]]:
-        found = await self._page(MESSAGES, after, below, limit, "check_at")
+        found = await self._weekly.page(MESSAGES, after, below, limit, ("check_at",))
         return [(document["_id"], document["check_at"]) for document in found]
-
-    async def settled_page(self, after: str, below: str, limit: int) -> list[tuple[str, str]]:
-        found = await self._page(SETTLED, after, below, limit, "status")
-        return [(document["_id"], document["status"]) for document in found]
-
-    async def _page(
-        self, kind: str, after: str, below: str, limit: int, *fields: str
-    ) -> list[Document]:
-        """Page through the documents whose ids are between two, both excluded."""
-        return await self._weekly.find_in_turn(
-            kind,
-            self._weekly.weeks_of_ids(after, below),
-            {"_id": {"$gt": after, "$lt": below}},
-            sort=(("_id", 1),),
-            limit=limit,
-            fields=fields,
-        )
 
     async def settled_ids(self, first: str, last: str) -> set[str]:
         query = {"_id": {"$gte": first, "$lte": last}}

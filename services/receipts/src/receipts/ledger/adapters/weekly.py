@@ -125,11 +125,42 @@ class Weekly:
         sort: Sequence[tuple[str, int]] | None = None,
         limit: int = 0,
         fields: Sequence[str] | None = None,
+        hint: Sequence[tuple[str, int]] | None = None,
     ) -> list[Document]:
         """Ask some weeks at once. Sorted and limited within each: the caller merges."""
         return await self._gather(
-            self._mongo.find(part_name(kind, week), query, sort=sort, limit=limit, fields=fields)
+            self._mongo.find(
+                part_name(kind, week), query, sort=sort, limit=limit, fields=fields, hint=hint
+            )
             for week in weeks
+        )
+
+    async def aggregate_in(
+        self, kind: str, weeks: Iterable[Week], pipeline: Sequence[Mapping[str, Any]]
+    ) -> list[Document]:
+        """Have some weeks counted at once: the caller adds up what each gives."""
+        return await self._gather(
+            self._mongo.aggregate(part_name(kind, week), pipeline) for week in weeks
+        )
+
+    async def page(
+        self,
+        kind: str,
+        after: str,
+        below: str,
+        limit: int,
+        fields: Sequence[str],
+        *,
+        field: str = "_id",
+    ) -> list[Document]:
+        """Page through documents by an id that begins with a message's, both ends excluded."""
+        return await self.find_in_turn(
+            kind,
+            self.weeks_of_ids(after, below),
+            {field: {"$gt": after, "$lt": below}},
+            sort=((field, 1),),
+            limit=limit,
+            fields=fields,
         )
 
     async def find_in_turn(

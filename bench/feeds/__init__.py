@@ -1,0 +1,1 @@
+"""What receipts does when a carrier's receipts do not come, or come too late."""
