@@ -181,6 +181,23 @@ async def test_an_accounts_share_of_a_number_and_all_of_an_account_are_erased_al
     assert await house.with_number(OTHER_PHONE) == 4
 
 
+async def test_an_instance_finds_weeks_that_another_has_begun(house: House) -> None:
+    other = MongoLedger(house.mongo, house.clock)
+    await keep(other, house.id_of(30, 1))
+    done = await house.carried_out(Subject("", PHONE))
+    assert done.removed[Where.MESSAGES] == 1
+    assert await house.with_number(PHONE) == 0
+
+
+async def test_parts_of_a_cancelled_export_that_were_left_go_too(house: House) -> None:
+    await keep(house.ledger, house.id_of(1, 1))
+    await house.export("acme")
+    await house.exports.end("acme", ExportState.CANCELLED, house.clock.now())
+    done = await house.carried_out(Subject("", PHONE))
+    assert done.export_ids == ("acme",)
+    assert await count(house.mongo, "export_parts") == 0
+
+
 async def test_what_is_open_is_waited_for_and_what_comes_later_is_new(house: House) -> None:
     open_id = house.id_of(1, 1)
     await keep(house.ledger, open_id, is_settled=False)

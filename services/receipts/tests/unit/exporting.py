@@ -47,6 +47,9 @@ class MemoryRows:
         self.all = [told_of(number, text=f"text {number}") for number in range(count)]
         self._steps = steps
 
+    async def refresh(self) -> None:
+        """All is known here."""
+
     async def rows(
         self, query: ExportQuery, after: str, limit: int, *, with_text: bool
     ) -> Page | None:

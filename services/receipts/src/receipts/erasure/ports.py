@@ -47,6 +47,10 @@ class ErasureStore(Protocol):
 class Erased(Protocol):
     """The stores that are erased. Every removal may be repeated."""
 
+    async def refresh(self) -> None:
+        """Find out which weeks there are: another instance may have begun older ones."""
+        ...
+
     async def page(self, subject: Subject, after: str, below: str, limit: int) -> list[Found]:
         """Give the next messages with a number, oldest first."""
         ...

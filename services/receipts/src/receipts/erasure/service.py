@@ -125,6 +125,7 @@ class Eraser:
 
     async def _walk(self, erasure: Erasure) -> list[str]:
         """Erase what is settled; give what is open."""
+        await self._erased.refresh()
         after, open_ids = _BEGIN, list[str]()
         while True:
             begun = self._clock.monotonic()

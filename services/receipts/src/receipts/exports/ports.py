@@ -20,6 +20,10 @@ class Page(NamedTuple):
 class MessageRows(Protocol):
     """Reads messages with all that an export shows of them."""
 
+    async def refresh(self) -> None:
+        """Find out which weeks there are: another instance may have begun older ones."""
+        ...
+
     async def rows(
         self, query: ExportQuery, after: str, limit: int, *, with_text: bool
     ) -> Page | None:

@@ -113,6 +113,7 @@ class ExportRunner:
         return part
 
     async def _make(self, export: Export, done: Part) -> Part:
+        await self._rows.refresh()
         write = partial(_written, export.shown)
         pieces: list[bytes] = []
         rows = scanned = size = 0

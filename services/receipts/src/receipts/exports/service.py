@@ -35,6 +35,7 @@ class Exports:
         if known := await self._store.under(key):
             return known
         now = self._clock.now()
+        await self._rows.refresh()
         new = Export(
             export_id=secrets.token_hex(12),
             query=query,

@@ -21,6 +21,9 @@ class ErasedStores:
         self._ledger = ledger
         self._exports = exports
 
+    async def refresh(self) -> None:
+        await self._ledger.parts()
+
     async def page(self, subject: Subject, after: str, below: str, limit: int) -> list[Found]:
         found = await self._ledger.numbers_of(_who(subject), after, below, limit, ("account_id",))
         return [Found(document["_id"], document["account_id"]) for document in found]

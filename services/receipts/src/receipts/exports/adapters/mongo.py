@@ -121,12 +121,14 @@ class MongoExports:
         for export in exports:
             ids = (export["first_id"], export["below_id"])
             if message_ids is None or any(ids[0] < one < ids[1] for one in message_ids):
-                if export["state"] in (State.RUNNING, State.DONE):
+                state, is_live = export["state"], export["state"] in (State.RUNNING, State.DONE)
+                if is_live:
                     await self.end(export["_id"], State.ERASED, since)
-                elif export["state"] != State.ERASED or export["done_at"] < since:
-                    continue
-                await self.remove_parts(export["_id"])
-                erased.append(export["_id"])
+                # Also of one that was cancelled: who did it may have died before the parts went.
+                removed = await self.remove_parts(export["_id"])
+                is_again = state == State.ERASED and export["done_at"] >= since
+                if is_live or is_again or removed:
+                    erased.append(export["_id"])
         return erased
 
     async def count_parts_of(self, export_ids: Collection[str]) -> int:

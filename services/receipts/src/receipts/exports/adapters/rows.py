@@ -38,6 +38,9 @@ class LedgerRows:
     def __init__(self, ledger: MongoLedger) -> None:
         self._ledger = ledger
 
+    async def refresh(self) -> None:
+        await self._ledger.weekly.parts()
+
     async def rows(
         self, query: ExportQuery, after: str, limit: int, *, with_text: bool
     ) -> Page | None:
