@@ -3,12 +3,14 @@
 import asyncio
 import csv
 import io
+import json
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -67,7 +69,7 @@ class Edge:
     """One instance's API, as an operator."""
 
     def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}"
+        self.url = self._url = f"http://127.0.0.1:{port}"
         self._headers = {"Authorization": f"Bearer {TOKEN}"}
 
     async def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
@@ -188,3 +190,53 @@ async def test_filters_workbook_cancelling_and_refusals(corner: Corner) -> None:
         for wrong in ({"zone": "Mars/Base"}, until_long_ago, {"country": ["China"]}):
             with pytest.raises(AssertionError, match=r"zone|since|country"):
                 await edge.ask("POST", "/v1/exports", **(asked | wrong))
+
+
+@pytest.mark.timeout(180)
+async def test_the_command_fetches_an_export_and_shows_the_proof_of_an_erasure(
+    corner: Corner, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        mongo = corner.mongo()
+        stack.callback(mongo.close)
+        await fill(mongo, 30)
+        secret = {"YIZHAN_RECEIPTS_ERASURE_KEY": "a-key", "YIZHAN_RECEIPTS_ERASURE_LAG_S": "0"}
+        edge, _ = await stack.enter_async_context(process(corner, **secret))
+        out = tmp_path / "messages.csv"
+        since = ("--since", "2026-11-01T00:00:00+08:00")
+        await command(edge, "export", "start", "acme", *since, "--status", "delivered", "-o", out)
+        rows = list(csv.reader(io.StringIO(out.read_text("utf-8-sig"), newline="")))
+        assert len(rows) == 1 + 10
+        told = await command(edge, "erase", "start", "--phone", "+8613800001111", "--json")
+        erasure_id = json.loads(told)["erasure_id"]
+
+        async def is_waiting() -> bool:
+            proof = json.loads(await command(edge, "erase", "proof", erasure_id, "--json"))
+            # A third has settled; the others are open, and waited for.
+            assert proof["removed"][0]["store"] == "messages"
+            told = (proof["removed"][0]["found_and_removed"], proof["state"])
+            return told == (10, "waiting")
+
+        await until(is_waiting)
+        shown = await command(edge, "erase", "proof", erasure_id)
+        assert "found and removed" in shown
+        assert await count(mongo, "export_parts") == 0
+        with pytest.raises(AssertionError, match="erased"):
+            await command(edge, "export", "fetch", (await exported(mongo)), "-o", out)
+
+
+async def exported(mongo: Mongo) -> str:
+    (export,) = await mongo.find("exports", {})
+    return str(export["_id"])
+
+
+async def command(edge: Edge, *arguments: object) -> str:
+    """Run the operators' command against an instance."""
+    env = {"YIZHAN_RECEIPTS_URL": edge.url, "YIZHAN_INTERNAL_TOKEN": TOKEN}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "yizhan_cli", *map(str, arguments), env=os.environ | env,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    told, errors = await child.communicate()
+    assert child.returncode == 0, errors.decode()
+    return told.decode()

@@ -221,14 +221,15 @@ async def test_replies_lose_their_text_then_their_number_and_then_go(keeping: Ke
         [reply(f"r{days}", now - timedelta(days=days)) for days in ages]
     )
     await keeping.replies.insert_replies([reply("none", now - timedelta(days=35), account_id="")])
-    waiting = Waiting(keeping.id_of(121), S3Status.FAILURE, "acme", now, now)
-    await keeping.push.park([waiting], now)
+    for days in (119, 121):
+        waiting = Waiting(keeping.id_of(days), S3Status.FAILURE, "acme", now, now)
+        await keeping.push.park([waiting], now - timedelta(days=days))
     await keeping.retention.turn()
     found = await keeping.replies.find_replies("", "acme", now, 10)
     kept = [(one["_id"], bool(one["text"]), bool(one["phone"])) for one in found]
     assert kept == [("r5", True, True), ("r35", False, True), ("r65", False, False)]
     assert await count(keeping.mongo, "replies", account_id="", text="") == 1
-    assert await count(keeping.mongo, "push_parked") == 0
+    assert await count(keeping.mongo, "push_parked") == 1
     late = reply("late", now - timedelta(days=33))
     await keeping.replies.insert_replies([late])
     keeping.clock.turn(60)

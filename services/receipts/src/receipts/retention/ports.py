@@ -51,8 +51,8 @@ class KeptBeside(KeptPolicies, Protocol):
         """Take out of an account's replies before a time what goes at this stage."""
         ...
 
-    async def remove_given_up(self, account_id: str, below: str) -> int:
-        """Remove pushes that were given up, of messages with smaller ids."""
+    async def remove_given_up(self, account_id: str, before: datetime) -> int:
+        """Remove pushes that were given up before a time."""
         ...
 
     async def is_without_numbers(self, week: Week) -> bool: ...

@@ -216,7 +216,7 @@ class Retention:
                 before = policy.before(stage, now)
                 taken = await self._beside.remove_replies(stage, account_id, before, now)
                 self._metrics.record_removed(f"replies-{stage}", taken)
-            given_up = await self._beside.remove_given_up(account_id, policy.below(Stage.ALL, now))
+            given_up = await self._beside.remove_given_up(account_id, policy.before(Stage.ALL, now))
             self._metrics.record_removed("given-up-pushes", given_up)
 
 

@@ -42,10 +42,9 @@ class MongoRetention:
         await self._save(f"replies-{stage}.{account_id}", {"at": before})
         return taken
 
-    async def remove_given_up(self, account_id: str, below: str) -> int:
-        return await self._mongo.delete_many(
-            PARKED, {"account_id": account_id, "_id": {"$lt": below}}
-        )
+    async def remove_given_up(self, account_id: str, before: datetime) -> int:
+        query = {"account_id": account_id, "parked_at": {"$lt": before}}
+        return await self._mongo.delete_many(PARKED, query)
 
     async def is_without_numbers(self, week: Week) -> bool:
         return bool(await self._load(f"week-without-numbers.{week.name}"))
