@@ -9,6 +9,7 @@ from typing import Final
 from bench.ledger.records import say
 from receipts.ledger import documents as docs
 from receipts.ledger.adapters.mongo import MongoLedger
+from receipts.ledger.deadlines import Deadlines
 from receipts.ledger.decisions import SmsVerdict, Verdict
 from receipts.ledger.weeks import Week
 from yizhan_contracts.events import Medium, Status
@@ -114,6 +115,6 @@ def make_batch(now: datetime) -> Batch:
         accepted = docs.accepted_of(message)
         batch.settled.append(docs.settled_document(accepted, _VERDICT, now, "record"))
     for finished, receipt in zip(said.finished, said.receipts, strict=True):
-        batch.facts.append(docs.attempt_fact(finished, now, 60.0))  # type: ignore[arg-type]
+        batch.facts.append(docs.attempt_fact(finished, now, Deadlines()))  # type: ignore[arg-type]
         batch.facts.append(docs.receipt_fact(receipt, finished.attempt_id))  # type: ignore[arg-type, attr-defined]
     return batch
