@@ -150,10 +150,11 @@ topics: $(STAMP) ## create the topics that are missing (YIZHAN_KAFKA_URL, defaul
 asyncapi: $(STAMP) ## docs/asyncapi from the topic registry
 	$(PY) -m yizhan_cli asyncapi $(ARGS)
 
-openapi: $(STAMP) ## docs/openapi from ingest's routes
+openapi: $(STAMP) ## docs/openapi from the routes of ingest and receipts
 	@mkdir -p docs/openapi
-	$(PY) -m ingest openapi > docs/openapi/ingest.yaml.new
-	mv docs/openapi/ingest.yaml.new docs/openapi/ingest.yaml
+	@for service in ingest receipts; do \
+		$(PY) -m $$service openapi > docs/openapi/$$service.yaml.new && \
+		mv docs/openapi/$$service.yaml.new docs/openapi/$$service.yaml || exit 1; done
 
 schemas: $(STAMP) ## JSON schema snapshots of every event
 	$(PY) -m yizhan_cli schemas $(ARGS)

@@ -40,6 +40,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=50_000, help="of a cut feed")
     parser.add_argument("--late", type=int, default=1000, help="receipts, among ten times as many")
     parser.add_argument("--instances", type=int, default=2)
+    parser.add_argument(
+        "--kill", action="store_true", help="kill -9 one of them while cut, and while it comes back"
+    )
     parser.add_argument("--watched", type=float, default=60, help="seconds that a cut feed lasts")
     parser.add_argument("--within", type=float, default=240, help="seconds to wait for anything")
     return parser.parse_args()
@@ -59,6 +62,7 @@ async def cut(arguments: argparse.Namespace, *, watched: bool = True) -> dict[st
             return due == len(messages)
 
         due_s = await until(is_due, "all overdue", within)
+        _kill(corner, arguments, "receipts-1")
         await asyncio.sleep(arguments.watched)
         result = {
             "messages": len(messages),
@@ -78,6 +82,7 @@ async def _come_back(
 ) -> dict[str, Any]:
     within = timedelta(seconds=arguments.within)
     await publish(*corner.kafka, map(delivered, messages))
+    _kill(corner, arguments, "receipts-2")
 
     async def is_settled() -> bool:
         return await corner.count("settled", status="delivered") == len(messages)
@@ -140,6 +145,12 @@ async def late(arguments: argparse.Namespace) -> dict[str, Any]:
     wanted = {"0": len(messages) - len(held), "1 0": len(held)}
     is_once = result["pushed"] == wanted and result["revisions"].get(2) == len(held)
     return result | {"is_good": is_once and result["holds"]}
+
+
+def _kill(corner: Corner, arguments: argparse.Namespace, name: str) -> None:
+    """Kill an instance, where that is asked for and there is another."""
+    if arguments.kill and arguments.instances > 1:
+        corner.stack.kill(name)
 
 
 def _keep(results: dict[str, Any]) -> None:

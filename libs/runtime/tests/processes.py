@@ -17,10 +17,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Program:
-    """One process of the program, with a log of its own."""
+    """One process of the program, or of a service, with a log of its own."""
 
-    def __init__(self, log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, log: Path, environment: dict[str, str], module: str = "libs.runtime.tests.program"
+    ) -> None:
         self._log = log
+        self._module = module
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
 
@@ -30,7 +33,7 @@ class Program:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "libs.runtime.tests.program",
+                self._module,
                 cwd=ROOT,
                 env={**os.environ, **self._environment},
                 stdout=out,

@@ -20,7 +20,10 @@ VAULT_KEYS = "YIZHAN_INGEST_VAULT_KEYS"
 ERASURE_KEY = "YIZHAN_RECEIPTS_ERASURE_KEY"
 """What names numbers that were erased."""
 
-DRAWN = (INTERNAL_TOKEN, VAULT_KEYS, ERASURE_KEY)
+PUSH_VAULT_KEYS = "YIZHAN_RECEIPTS_VAULT_KEYS"
+"""What seals the secrets that pushes are signed with."""
+
+DRAWN = (INTERNAL_TOKEN, VAULT_KEYS, PUSH_VAULT_KEYS, ERASURE_KEY)
 """Secrets that no file refers to."""
 
 
@@ -68,7 +71,7 @@ PROGRAMS = Programs(
                 "YIZHAN_RECEIPTS_WAITING_FILE": "${config}/waiting.yaml",
                 "YIZHAN_TOKENS_URL": "${ingest_url}",
             },
-            secrets=(REFERENCES, INTERNAL_TOKEN, ERASURE_KEY),
+            secrets=(REFERENCES, INTERNAL_TOKEN, PUSH_VAULT_KEYS, ERASURE_KEY),
         ),
         Service(
             "router",

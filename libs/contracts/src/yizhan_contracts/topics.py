@@ -59,6 +59,7 @@ class Key(StrEnum):
     CHANNEL_INSTANCE = "channel + instance"
     HELD = "what is held"
     ACCOUNT = "account id"
+    BATCH = "account id + batch id"
     SOURCE = "as the source record"
 
 
@@ -208,7 +209,14 @@ ACCOUNT_NOTIFIED = _topic(
     Key.ACCOUNT,
     "A package or a balance has become low.",
     [_INGEST],
-    [ANYONE],
+    [_RECEIPTS, ANYONE],
+)
+BATCH_CLOSED = _topic(
+    events.BatchClosed,
+    Key.BATCH,
+    "All messages of a batch are accepted.",
+    [_INGEST],
+    [_RECEIPTS],
 )
 
 
@@ -283,6 +291,7 @@ SINGLE: tuple[Topic, ...] = (
     VOICE_FINISHED,
     MESSAGE_SETTLED,
     ACCOUNT_NOTIFIED,
+    BATCH_CLOSED,
 )
 """The topics that there is one of."""
 

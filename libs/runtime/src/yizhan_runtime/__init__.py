@@ -2,7 +2,15 @@
 
 from yizhan_runtime.batch import BatchRoute
 from yizhan_runtime.clock import Clock, SystemClock, backoff_s
-from yizhan_runtime.errors import Fatal, Misconfigured, Permanent, Poison, Retryable, YizhanError
+from yizhan_runtime.errors import (
+    Fatal,
+    Misconfigured,
+    Permanent,
+    Poison,
+    Retryable,
+    TooSlow,
+    YizhanError,
+)
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.mongo import Index, Mongo
 from yizhan_runtime.publisher import Outgoing, Publisher, to_json
@@ -30,6 +38,7 @@ __all__ = [
     "RuntimeSettings",
     "Service",
     "SystemClock",
+    "TooSlow",
     "WindowRoute",
     "YizhanError",
     "backoff_s",

@@ -2,6 +2,7 @@
 
 YizhanError
 ├── Retryable      Kafka, MongoDB or a peer is away: the same work is tried again, with backoff
+│   └── TooSlow    a query was given a time, and took longer: ask for less
 ├── Permanent      this record can never be done: to the DLQ
 ├── Poison         this record cannot be read: to the DLQ, with its original bytes
 ├── Misconfigured  the process cannot run like this: it ends with 78, and says what to do
@@ -19,6 +20,10 @@ class YizhanError(Exception):
 
 class Retryable(YizhanError):
     """Something outside is away or refuses for now."""
+
+
+class TooSlow(Retryable):
+    """A query took longer than the caller gave it; nothing is known of its result."""
 
 
 class Permanent(YizhanError):

@@ -19,10 +19,12 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, 
 from pymongo.read_concern import ReadConcern
 
 from yizhan_runtime.clock import Clock
-from yizhan_runtime.errors import Misconfigured, Permanent, Retryable, YizhanError
+from yizhan_runtime.errors import Misconfigured, Permanent, Retryable, TooSlow, YizhanError
 from yizhan_runtime.metrics import RuntimeMetrics
 
 _E11000 = 11000
+_OUT_OF_TIME = frozenset({50})
+"""MaxTimeMSExpired."""
 _NOT_LET_IN = frozenset({13, 18, 8000})
 """Unauthorized, AuthenticationFailed, and what hosted MongoDBs say for it."""
 _OTHER_INDEX = frozenset({85, 86})
@@ -143,7 +145,7 @@ class Mongo:
         found = await self.find(collection, {"_id": {"$in": wanted}}, fields=fields)
         return {document["_id"]: document for document in found}
 
-    async def find(
+    async def find(  # noqa: PLR0913 - options, by keyword
         self,
         collection: str,
         query: Mapping[str, Any],
@@ -152,12 +154,19 @@ class Mongo:
         limit: int = 0,
         fields: Sequence[str] | None = None,
         hint: Sequence[tuple[str, int]] | None = None,
+        skip: int = 0,
+        within_s: float | None = None,
     ) -> list[Document]:
-        """Load the documents of a query that an index backs."""
+        """Load the documents of a query that an index backs.
+
+        Raises TooSlow where MongoDB needs longer than ``within_s``.
+        """
         async with self._bounded(collection, "find"):
             cursor = self._database[collection].find(
-                query, projection=list(fields) if fields else None, limit=limit
+                query, projection=list(fields) if fields else None, limit=limit, skip=skip
             )
+            if within_s is not None:
+                cursor = cursor.max_time_ms(max(int(within_s * 1000), 1))
             if sort:
                 cursor = cursor.sort(list(sort))
             if hint:
@@ -306,6 +315,8 @@ def translated(error: Exception, what: str) -> YizhanError:
     name, codes = type(error).__name__, _codes(error)
     if isinstance(error, BSONError | OverflowError) or (codes and codes <= _NEVER):
         return Permanent(f"{what} is refused: {name} {_listed(codes)}".rstrip())
+    if codes & _OUT_OF_TIME:
+        return TooSlow(f"{what} took longer than it was given")
     if codes & _NOT_LET_IN:
         return Misconfigured(f"{what}: MongoDB does not let us in. Look at YIZHAN_MONGO_URL")
     if codes & _OTHER_INDEX:

@@ -167,6 +167,11 @@ class WindowReturns:
             self._window.forget(opened)
 
 
+def retry_group(service: str, delay: str) -> str:
+    """Name the group that takes a service's parked records back."""
+    return f"{service}-retry-{delay}"
+
+
 def returning(window: WindowConsumer, route: WindowRoute[Any]) -> BatchRoute[Any]:
     """Make the way back of a window's parked records, one for each consumer that brings them."""
     returns = WindowReturns(window)

@@ -42,7 +42,7 @@ from yizhan_runtime.metrics import RuntimeMetrics
 from yizhan_runtime.mongo import Mongo
 from yizhan_runtime.publisher import Publisher
 from yizhan_runtime.records import Parse
-from yizhan_runtime.retrying import RetryConsumer, returning
+from yizhan_runtime.retrying import RetryConsumer, retry_group, returning
 from yizhan_runtime.running import run
 from yizhan_runtime.settings import RuntimeSettings
 from yizhan_runtime.subscription import Subscription, make_broker, subscribe
@@ -89,6 +89,7 @@ class Service:
         self._checked: set[str] = set()
         self._mongo: Mongo | None = None
         self._consumers: list[_Consumer] = []
+        self._reads: dict[str, list[str]] = {}
         self._probes: list[ConsumerProbe] = []
         self._tables: list[TableReader] = []
         self._table_hooks: list[Hook] = []
@@ -193,6 +194,10 @@ class Service:
             self._take_back(delay, group, [returning(consumer, route) for route in routes])
         return consumer
 
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Give the groups that this service reads as, those of retries too, with their topics."""
+        return {group: tuple(topics) for group, topics in self._reads.items()}
+
     def on_tables_read(self, hook: Hook) -> None:
         """Run a coroutine once all tables have been read, before anything else is consumed."""
         self._table_hooks.append(hook)
@@ -230,7 +235,7 @@ class Service:
     def _read_back(self, delay: str) -> None:
         retry_topic = contract_topics.retry_topic(self.name, delay)
         self.needs([retry_topic, contract_topics.dlq_topic(self.name)])
-        group = f"{self.name}-retry-{delay}"
+        group = retry_group(self.name, delay)
         consumer = RetryConsumer(self._context(group), self._parked[delay], self.fail)
         self._add(consumer, Subscription.of(consumer, group, [retry_topic.name], PARKED_RECORDS))
 
@@ -238,6 +243,7 @@ class Service:
         for topic in subscription.topics:
             self._needs.setdefault(topic, _registered(topic))
         self._consumers.append(consumer)
+        self._reads.setdefault(subscription.group, []).extend(subscription.topics)
         subscriber = subscribe(self._broker, self.settings, subscription)
         self._probe(subscription.group, subscriber, consumer)
 

@@ -6,7 +6,7 @@ head says of itself. The public keys are ingest's, at ``/.well-known/jwks.json``
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import jwt
@@ -21,6 +21,8 @@ ISSUER = "yizhan-ingest"
 AUDIENCE = "yizhan"
 ALGORITHM = "EdDSA"
 KEYS_PATH = "/.well-known/jwks.json"
+PERSONAL: Final = "read:personal"
+"""The scope that shows whole numbers and texts; ``read`` alone shows the rest."""
 MAX_TOKEN = 2_000
 """Characters; ours have about 450."""
 
@@ -43,6 +45,11 @@ class Holder:
     scopes: frozenset[str]
     test: bool = False
     is_operator: bool = False
+
+    @property
+    def may_see_personal(self) -> bool:
+        """Say whether whole numbers and texts of what may be read may be told, too."""
+        return self.is_operator or PERSONAL in self.scopes
 
     def may_read(self, account_id: str) -> bool:
         """Say whether what belongs to this account may be told."""

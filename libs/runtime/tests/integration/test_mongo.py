@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from yizhan_runtime import Index, Mongo, SystemClock
+from yizhan_runtime import Index, Mongo, SystemClock, TooSlow
 from yizhan_runtime.errors import Misconfigured, Permanent, Retryable
 from yizhan_runtime.metrics import RuntimeMetrics
 
@@ -80,3 +80,17 @@ async def test_a_mongod_that_is_away_is_retryable_in_time() -> None:
 
 async def test_the_clocks_of_one_machine_agree(mongo: Mongo) -> None:
     assert abs(await mongo.clock_offset_s()) < 1.0
+
+
+async def test_a_query_that_takes_longer_than_it_was_given_is_too_slow(mongo: Mongo) -> None:
+    await mongo.insert_new("facts", documents("a", "b"))
+    dawdling = {"$where": "sleep(200) || true"}
+    with pytest.raises(TooSlow, match="longer than it was given"):
+        await mongo.find("facts", dawdling, within_s=0.05)
+    assert len(await mongo.find("facts", dawdling, within_s=10.0)) == 2
+
+
+async def test_a_query_may_begin_behind_the_first_documents(mongo: Mongo) -> None:
+    await mongo.insert_new("facts", documents("a", "b", "c"))
+    found = await mongo.find("facts", {}, sort=(("_id", -1),), skip=1, limit=1, fields=("_id",))
+    assert found == [{"_id": "b"}]

@@ -7,7 +7,8 @@ such ids are told here and looked up in the ledger by whoever checks (``yizhan c
 from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
@@ -38,8 +39,8 @@ class ClaimReader(Protocol):
 
     async def with_outcome(self, attempt_ids: Collection[str]) -> set[str]: ...
 
-    async def count_sent(self, after: str, below: str) -> int:
-        """Count the claims of a range that are there to be handed over."""
+    async def count_claims(self, after: str, below: str) -> dict[str, int]:
+        """Count the claims of a range that are there to be handed over, by channel."""
         ...
 
     async def count_outcomes(self, after: str, below: str) -> int: ...
@@ -58,6 +59,14 @@ class ChannelCount(BaseModel):
     """Claimed so long ago that nobody can still be at it."""
 
 
+class State(StrEnum):
+    """What attempts are counted as; what was claimed and is neither of the others has ended."""
+
+    CLAIMED = "claimed"
+    UNDER_WAY = "under-way"
+    WITHOUT_OUTCOME = "without-outcome"
+
+
 class ConservationView(BaseModel):
     """Claimed = finished + under way + without outcome, for each channel."""
 
@@ -66,6 +75,13 @@ class ConservationView(BaseModel):
     channels: list[ChannelCount]
     without_outcome: list[str]
     """Attempt ids, all of them: in doubt, if the ledger knows them."""
+
+
+class Rough(NamedTuple):
+    """Claims by channel, and how many attempts in all have an outcome."""
+
+    claimed: Counter[str]
+    finished: int
 
 
 class Conservation:
@@ -94,11 +110,11 @@ class Conservation:
             since=since, until=until or now, channels=channels, without_outcome=without
         )
 
-    async def is_even(self, since: datetime, until: datetime) -> bool:
-        """Tell, by counting alone, whether every claim of a time has its outcome."""
+    async def count_roughly(self, since: datetime, until: datetime) -> "Rough":
+        """Count without reading ids: enough where as many have ended as were claimed."""
         after, below = _id_at(since), _id_at(until)
         finished = await self._reader.count_outcomes(after, below)
-        return await self._reader.count_sent(after, below) == finished
+        return Rough(Counter(await self._reader.count_claims(after, below)), finished)
 
 
 def _tell(count: ChannelCount, claim: Claim, is_finished: bool, now: datetime) -> bool:  # noqa: FBT001 - of one claim
@@ -118,7 +134,7 @@ def _tell(count: ChannelCount, claim: Claim, is_finished: bool, now: datetime) -
 
 
 class ConservationWatch:
-    """Shows how many claims have no outcome, by slices of time, each counted ever more rarely."""
+    """Shows claims and those without an outcome, by slices of time counted ever more rarely."""
 
     def __init__(
         self,
@@ -133,7 +149,7 @@ class ConservationWatch:
         self._metrics = metrics
         self._period_s = period_s
         self._slices = Slices(_SLICE_S, reach_s, period_s)
-        self._without: dict[int, Counter[str]] = {}
+        self._counts: dict[int, Counter[tuple[str, State]]] = {}
 
     async def run(self) -> None:
         """Count for ever, resting most of the time."""
@@ -146,28 +162,31 @@ class ConservationWatch:
             worked_s = self._clock.monotonic() - begun
             await self._clock.sleep(max(self._period_s, _SHARE * worked_s))
 
-    async def look(self) -> Counter[str]:
-        """Count what is due, and show the sum of all."""
+    async def look(self) -> Counter[tuple[str, State]]:
+        """Count what is due, and show the sum of all: attempts by channel and state."""
         now_s = self._clock.now().timestamp()
         for begin in list(self._slices.due(now_s)):
             if self._slices.age_s(begin, now_s) >= MIN_AGE_S:
-                self._without[begin] = await self._count(_at(begin), _at(begin + _SLICE_S))
+                self._counts[begin] = await self._count(_at(begin), _at(begin + _SLICE_S))
                 self._slices.count(begin, now_s)
         first = self._slices.first(now_s)
-        self._without = {begin: its for begin, its in self._without.items() if begin >= first}
-        total: Counter[str] = Counter()
-        for its in self._without.values():
+        self._counts = {begin: its for begin, its in self._counts.items() if begin >= first}
+        total: Counter[tuple[str, State]] = Counter()
+        for its in self._counts.values():
             total.update(its)
-        self._metrics.claims_without_outcome.clear()
-        for channel, count in total.items():
-            self._metrics.claims_without_outcome.labels(channel).set(count)
+        self._metrics.show_balance((channel, state, n) for (channel, state), n in total.items())
         return total
 
-    async def _count(self, since: datetime, until: datetime) -> Counter[str]:
-        if await self._conservation.is_even(since, until):
-            return Counter()
+    async def _count(self, since: datetime, until: datetime) -> Counter[tuple[str, State]]:
+        rough = await self._conservation.count_roughly(since, until)
+        counts = Counter({(name, State.CLAIMED): n for name, n in rough.claimed.items()})
+        if rough.claimed.total() == rough.finished:
+            return counts
         found = await self._conservation.count(since, until)
-        return Counter({one.channel: one.without_outcome for one in found.channels})
+        for one in found.channels:
+            counts[one.channel, State.UNDER_WAY] = one.under_way
+            counts[one.channel, State.WITHOUT_OUTCOME] = one.without_outcome
+        return counts
 
 
 def _at(begin_s: int) -> datetime:

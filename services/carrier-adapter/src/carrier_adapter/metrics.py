@@ -1,6 +1,6 @@
 """Every metric of the carrier-adapter: name, labels, buckets, one sentence each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -38,10 +38,10 @@ class AdapterMetrics:
             ["channel"],
             registry=registry,
         )
-        self.claims_without_outcome = Gauge(
-            "yizhan_adapter_claims_without_outcome",
-            "Attempts of the last days that were claimed and have no outcome: in doubt.",
-            ["channel"],
+        self._balance = Gauge(
+            "yizhan_adapter_conservation_attempts",
+            "Attempts of the last days: claimed, and of these under way or without an outcome.",
+            ["channel", "state"],
             registry=registry,
         )
         self.answer_seconds = Histogram(
@@ -140,6 +140,12 @@ class AdapterMetrics:
             ["channel", "why"],
             registry=registry,
         )
+
+    def show_balance(self, counts: Iterable[tuple[str, str, int]]) -> None:
+        """Show attempts by channel and state, in place of what was shown before."""
+        self._balance.clear()
+        for channel, state, count in counts:
+            self._balance.labels(channel, state).set(count)
 
 
 class ChannelMetrics:

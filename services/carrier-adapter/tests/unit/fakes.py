@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -195,10 +196,9 @@ class FakeClaimReader:
     async def with_outcome(self, attempt_ids: Collection[str]) -> set[str]:
         return {one for one in attempt_ids if one in self._store.outcomes}
 
-    async def count_sent(self, after: str, below: str) -> int:
-        its = await self.claims_page(after, below, len(self._store.claims))
-        self.pages -= 1
-        return sum(claim.kind is ClaimKind.SENT for claim in its)
+    async def count_claims(self, after: str, below: str) -> dict[str, int]:
+        its = (claim for one, claim in self._store.claims.items() if after < one < below)
+        return Counter(claim.channel for claim in its if claim.kind is ClaimKind.SENT)
 
     async def count_outcomes(self, after: str, below: str) -> int:
         return sum(after < one < below for one in self._store.outcomes)

@@ -4,7 +4,12 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from carrier_adapter.conservation import MIN_AGE_S, Conservation, ConservationWatch
+from carrier_adapter.conservation import (
+    MIN_AGE_S,
+    Conservation,
+    ConservationWatch,
+    State,
+)
 from carrier_adapter.domain.claims import Claim, ClaimKind, Outcome
 from carrier_adapter.metrics import AdapterMetrics
 from yizhan_contracts import ids
@@ -57,12 +62,18 @@ async def test_watch_shows_what_has_no_outcome_and_reads_no_claim_where_all_is_e
     claimed = [claim(store, clock, number) for number in range(4)]
     assert not await watch.look()
     clock.jump(1000)
-    assert await watch.look() == {"a": 2, "b": 2}
-    name = "yizhan_adapter_claims_without_outcome"
-    assert registry.get_sample_value(name, {"channel": "a"}) == 2
+    without, of_each = State.WITHOUT_OUTCOME, {"a": 2, "b": 2}
+    assert +(await watch.look()) == {
+        (channel, state): count
+        for channel, count in of_each.items()
+        for state in (State.CLAIMED, without)
+    }
+    name = "yizhan_adapter_conservation_attempts"
+    assert registry.get_sample_value(name, {"channel": "a", "state": without}) == 2
     for attempt_id in claimed:
         finish(store, attempt_id)
     reader.pages = 0
     clock.jump(2000)
-    assert not +(await watch.look())
+    assert await watch.look() == {("a", State.CLAIMED): 2, ("b", State.CLAIMED): 2}
+    assert registry.get_sample_value(name, {"channel": "a", "state": without}) is None
     assert reader.pages == 0

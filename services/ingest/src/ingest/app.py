@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Any
 
 from ingest.accounts.api import make_router as make_account_router
-from ingest.accounts.feed import Feed
 from ingest.accounts.snapshot import Snapshot
 from ingest.accounts.store import AccountStore
 from ingest.adapters.catalogue_file import FileCatalogue, load_catalogue
@@ -28,7 +27,6 @@ from ingest.keys.seeds import seeded
 from ingest.keys.service import ManageKeys, apply_seeds
 from ingest.keys.token_api import make_token_router
 from ingest.keys.tokens import TokenIssuer
-from ingest.keys.vault import Vault
 from ingest.limits.admitting import Admission
 from ingest.limits.allowance import Allowance
 from ingest.limits.throttle import Throttle
@@ -44,7 +42,6 @@ from ingest.quota.booking import Booking
 from ingest.quota.keeper import Keeper
 from ingest.quota.leases import Terms
 from ingest.quota.mongo import MongoWallets
-from ingest.quota.posting import post
 from ingest.quota.purse import Purse
 from ingest.quota.reminding import Reminding
 from ingest.quota.returns import Returns
@@ -61,6 +58,7 @@ from ingest.settings import IngestSettings
 from yizhan_contracts.ids import RandomBits
 from yizhan_contracts.topics import (
     ACCOUNT_NOTIFIED,
+    BATCH_CLOSED,
     HOLD_CHANGED,
     MESSAGE_ACCEPTED,
     SHIPMENT_ANSWERED,
@@ -70,7 +68,9 @@ from yizhan_runtime.aside import SetAside
 from yizhan_runtime.batch import BatchRoute
 from yizhan_runtime.clock import Clock, SystemClock
 from yizhan_runtime.errors import Misconfigured
+from yizhan_runtime.feed import Feed
 from yizhan_runtime.service import Service
+from yizhan_runtime.vault import Vault
 
 
 class Role(StrEnum):
@@ -215,7 +215,7 @@ def _add_quota(
 
 def _add_reminders(service: Service, wallets: MongoWallets, catalogue: Snapshot) -> None:
     service.needs([ACCOUNT_NOTIFIED])
-    reminding = Reminding(wallets, catalogue, service.publisher, post, service.clock)
+    reminding = Reminding(wallets, catalogue, service.publisher, service.clock)
     wallets.watch(reminding.see)
     service.background("reminders", reminding.run)
 
@@ -260,7 +260,14 @@ def _add_api(shared: _Shared, seed: FileCatalogue) -> None:
     )
     answers = MongoAnswers(service.mongo())
     service.on_start(answers.ensure_indexes)
-    many = AcceptMany(requests, answers, service.clock, timeout_s=limits.request_timeout_s)
+    many = AcceptMany(
+        requests,
+        answers,
+        service.clock,
+        shared.random_bits,
+        timeout_s=limits.request_timeout_s,
+    )
+    service.needs([BATCH_CLOSED])
     sizes = BodySizes(settings.ingest_body_bytes, settings.ingest_many_bytes)
     throttle = Throttle(service.clock, settings.ingest_api_instances)
     api = Api(authenticator, requests, many, shared.metrics, service.clock, sizes, throttle)
@@ -283,8 +290,12 @@ def _add_limits(shared: _Shared) -> Admission:
     return Admission(shared.catalogue, shared.inputs, allowance, slots, service.clock)
 
 
+def _vault(settings: IngestSettings) -> Vault:
+    return Vault(settings.vault_materials, "YIZHAN_INGEST_VAULT_KEYS")
+
+
 def _add_keys(service: Service, settings: IngestSettings, catalogue: FileCatalogue) -> KeyTable:
-    vault, table = Vault(settings.vault_materials), KeyTable()
+    vault, table = _vault(settings), KeyTable()
     seeds = seeded(catalogue.accounts(), service.clock.now())
     if not vault.can_seal and any(secret.clear for key in seeds for secret in key.secrets):
         raise Misconfigured("The accounts file holds secrets: set YIZHAN_INGEST_VAULT_KEYS")

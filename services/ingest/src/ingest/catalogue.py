@@ -18,6 +18,7 @@ from ingest.senders.model import SenderId, Senders
 from ingest.templates.matching import Matcher
 from ingest.templates.model import Id, Template
 from yizhan_contracts.events import Lane, Milestone, Policy
+from yizhan_runtime.tokens import PERSONAL
 
 MAX_VALIDITY_S = 72 * 3600
 
@@ -39,7 +40,13 @@ class Scope(StrEnum):
 
     SEND = "send"
     READ = "read"
+    READ_PERSONAL = PERSONAL
+    """Whole numbers and texts, where the other services' APIs would mask them or leave them out."""
     ADMIN = "admin"
+
+
+ORDINARY = frozenset(Scope) - {Scope.READ_PERSONAL}
+"""What a key of the accounts file may do where it does not say: personal data is asked for."""
 
 
 class Notify(StrEnum):
@@ -59,7 +66,7 @@ class ApiKey(Entry):
     key: KeyName
     secret_sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
     secret: SecretStr = SecretStr("")
-    scopes: frozenset[Scope] = frozenset(Scope)
+    scopes: frozenset[Scope] = ORDINARY
     test: bool = False
 
     @model_validator(mode="after")

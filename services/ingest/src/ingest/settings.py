@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from yizhan_runtime.settings import RuntimeSettings
+from yizhan_runtime.vault import materials_of
 
 
 class IngestSettings(RuntimeSettings):
@@ -52,8 +53,7 @@ class IngestSettings(RuntimeSettings):
     @property
     def vault_materials(self) -> list[str]:
         """The key material, the one in use first."""
-        texts = self.ingest_vault_keys.get_secret_value().split(",")
-        return [text.strip() for text in texts if text.strip()]
+        return materials_of(self.ingest_vault_keys)
 
     @property
     def words_dir(self) -> Path:

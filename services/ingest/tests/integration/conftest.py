@@ -150,6 +150,7 @@ async def corner(
                 topics.SHIPMENT_ANSWERED,
                 topics.HOLD_CHANGED,
                 topics.ACCOUNT_NOTIFIED,
+                topics.BATCH_CLOSED,
                 topics.MESSAGE_SETTLED,
                 *topics.MESSAGE_ACCEPTED,
                 *retries,

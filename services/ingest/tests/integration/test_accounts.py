@@ -8,10 +8,10 @@ from services.ingest.tests.integration.conftest import Corner
 from services.ingest.tests.unit.fakes import FakeClock
 from services.ingest.tests.unit.making import catalogue
 
-from ingest.accounts.feed import OVERLAP
 from ingest.accounts.snapshot import Snapshot
 from ingest.accounts.store import ACCOUNTS, AccountStore
 from ingest.catalogue import AccountFacts, AccountState
+from yizhan_runtime.feed import OVERLAP
 from yizhan_runtime.mongo import Mongo
 
 pytestmark = pytest.mark.integration

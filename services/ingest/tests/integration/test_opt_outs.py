@@ -28,6 +28,11 @@ async def ask(service: Service, path: str, body: object, auth: str = AUTHORIZATI
     return await call(service.http, "POST", f"/v1/opt-outs{path}", headers=headers, body=sent)
 
 
+async def usage(service: Service) -> Any:
+    headers = {"Authorization": AUTHORIZATION}
+    return (await call(service.http, "GET", "/v1/usage", headers=headers)).json()
+
+
 async def listed(service: Service) -> Any:
     reply = await call(
         service.http, "GET", "/v1/opt-outs", headers={"Authorization": AUTHORIZATION}
@@ -124,3 +129,20 @@ async def test_an_accounts_word_holds_for_it_and_an_operators_for_all(operated: 
     assert (await ask(service, "", {"number": US}, f"Bearer send-only.{SECRET}")).status == 403
     hidden = await ask(service, "/find", {"number": US}, f"Bearer other-key.{SECRET}")
     assert hidden.json()["history"] == []
+
+
+async def test_replies_cost_nothing(operated: Corner) -> None:
+    service = await operated.start()
+    before = await usage(service)
+    replies = [reply(f"hello {number}", number) for number in range(50)]
+    await service.publisher.publish([*replies, reply("stop", 60)])
+
+    async def are_read() -> bool:
+        return await service.mongo().count(FACTS, {}) > 0
+
+    await eventually(are_read)
+    after = await usage(service)
+    assert before["balance"] == after["balance"]
+    assert {kind: one["spent"] for kind, one in before["packages"].items()} == {
+        kind: one["spent"] for kind, one in after["packages"].items()
+    }

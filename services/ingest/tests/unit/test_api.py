@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -70,7 +71,9 @@ class World:
         keys = KeyTable(seeded(accounts.accounts(), self.clock.now()))
         self.authenticator = Authenticator(keys, accounts, self.clock, OPERATOR)
         self.answers = FakeAnswers()
-        self.many = AcceptMany(self.requests, self.answers, self.clock, timeout_s=5.0)
+        self.many = AcceptMany(
+            self.requests, self.answers, self.clock, secrets.randbits, timeout_s=5.0
+        )
         sizes = BodySizes(4096, 100_000)
         throttle = Throttle(self.clock)
         Api(

@@ -7,7 +7,7 @@ from services.ingest.tests.unit.fakes import NOON
 from services.ingest.tests.unit.making import ACCOUNTS, catalogue
 
 from ingest.adapters.catalogue_file import load_catalogue, parse_catalogue
-from ingest.catalogue import Notify, Scope
+from ingest.catalogue import ApiKey, Notify, Scope
 from ingest.errors import BadCatalogue
 from ingest.keys.domain import KeyTable
 from ingest.keys.seeds import seeded
@@ -42,6 +42,14 @@ def test_keys_lead_to_their_account() -> None:
     assert key is not None
     assert (key.account_id, key.scopes, key.test) == ("shop", frozenset({Scope.SEND}), False)
     assert keys.find("nobody") is None
+
+
+def test_a_key_of_the_file_sees_personal_data_only_where_it_says_so() -> None:
+    entry = {"key": "shop-key", "secret_sha256": "0" * 64}
+    key = ApiKey.model_validate(entry)
+    assert key.scopes == {Scope.SEND, Scope.READ, Scope.ADMIN}
+    asked = ApiKey.model_validate(entry | {"scopes": ["read", "read:personal"]})
+    assert asked.scopes == {Scope.READ, Scope.READ_PERSONAL}
 
 
 @pytest.mark.parametrize(

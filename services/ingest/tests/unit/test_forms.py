@@ -24,6 +24,7 @@ from services.ingest.tests.unit.test_api import (
 from ingest.codes import Code
 from ingest.requests.formats import read_xml, write_xml
 from ingest.requests.wire import MAX_RECIPIENTS
+from yizhan_contracts.events import BatchClosed
 from yizhan_runtime.errors import Retryable
 
 MANY: dict[str, Any] = {
@@ -104,6 +105,33 @@ async def test_many_are_one_insert_and_one_publish(world: World) -> None:
     reply = await send_many(world, {**MANY, "recipients": rows})
     assert reply.json()["accepted"] == MAX_RECIPIENTS
     assert (world.inputs.adds, world.publisher.publishes) == ([MAX_RECIPIENTS], 1)
+
+
+async def test_the_rows_of_a_request_are_a_batch_that_is_closed_with_them(world: World) -> None:
+    rows = [*MANY["recipients"], {"to": "no number"}]
+    answer = (await send_many(world, {**MANY, "recipients": rows})).json()
+    messages = world.publisher.messages()
+    assert {one.origin.batch_id for one in messages} == {answer["batch_id"]}
+    (closed,) = [one for one in world.publisher.published if isinstance(one, BatchClosed)]
+    assert (closed.batch_id, closed.total) == (answer["batch_id"], answer["accepted"])
+    assert sorted(closed.message_ids) == sorted(one.message_id for one in messages)
+    assert closed.account_id == messages[0].account_id
+
+
+async def test_a_repeat_that_takes_over_has_and_closes_the_same_batch(world: World) -> None:
+    world.publisher.failures = 1
+    assert (await send_many(world, Idempotency_Key="k")).status == 503
+    world.clock.turn(60)
+    answer = (await send_many(world, Idempotency_Key="k")).json()
+    (closed,) = [one for one in world.publisher.published if isinstance(one, BatchClosed)]
+    assert {one.origin.batch_id for one in world.publisher.messages()} == {closed.batch_id}
+    assert answer["batch_id"] == closed.batch_id
+
+
+async def test_a_batch_without_a_message_is_not_closed(world: World) -> None:
+    answer = (await send_many(world, {**MANY, "recipients": [{"to": "x"}]})).json()
+    assert answer["accepted"] == 0
+    assert not world.publisher.published
 
 
 async def test_the_same_key_and_body_is_the_same_answer(world: World) -> None:

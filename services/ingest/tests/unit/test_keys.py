@@ -14,8 +14,6 @@ from ingest.keys.callers import Asked, Authenticator, Caller
 from ingest.keys.domain import Key, KeyTable
 from ingest.keys.seeds import seeded
 from ingest.keys.service import ManageKeys, apply_seeds
-from ingest.keys.vault import CannotOpen, Vault
-from yizhan_runtime.errors import Misconfigured
 
 
 class FakeKeys:
@@ -160,30 +158,3 @@ async def test_the_accounts_files_keys_are_stored_once_and_again_when_they_chang
     await apply_seeds(keys, [replace(seeds[0], seed="another entry")])
     assert keys.stored[first].is_live
     assert keys.stored[first].revision == 3
-
-
-# ---- sealed ------------------------------------------------------------------------------------
-
-
-def test_a_sealed_secret_is_not_in_the_clear_and_opens_where_it_belongs() -> None:
-    vault = Vault(["material-of-the-test"])
-    sealed = vault.seal("a-secret", "key-1")
-    assert "a-secret" not in sealed
-    assert sealed != vault.seal("a-secret", "key-1")
-    assert vault.open(sealed, "key-1") == "a-secret"
-    with pytest.raises(CannotOpen):
-        vault.open(sealed, "key-2")
-
-
-def test_an_older_material_still_opens_and_a_lost_one_does_not() -> None:
-    sealed = Vault(["old-material-of-the-test"]).seal("a-secret", "k")
-    both = Vault(["new-material-of-the-test", "old-material-of-the-test"])
-    assert both.open(sealed, "k") == "a-secret"
-    assert both.seal("a-secret", "k").partition(".")[0] != sealed.partition(".")[0]
-    with pytest.raises(CannotOpen):
-        Vault(["new-material-of-the-test"]).open(sealed, "k")
-
-
-def test_a_material_that_is_too_short_is_refused() -> None:
-    with pytest.raises(Misconfigured, match="YIZHAN_INGEST_VAULT_KEYS"):
-        Vault(["short"])

@@ -15,7 +15,7 @@ from ingest.quota.wallet import E4, Notice, Package, PackageKind, Wallet
 from yizhan_contracts.events import AccountNotified, NoticeKind
 from yizhan_runtime.errors import Retryable
 
-PLAN = Plan(remind_at=(100, 10), remind_balance_at=(Decimal("5.00"),), notice_url="http://x")
+PLAN = Plan(remind_at=(100, 10), remind_balance_at=(Decimal("5.00"),))
 
 
 class World:
@@ -26,16 +26,12 @@ class World:
         kinds = {PackageKind.DOMESTIC: package, PackageKind.INTERNATIONAL: Package()}
         self.wallet = Wallet("shop", balance * E4, "CNY", kinds)
         self.crossings = 0
-        self.posts: list[tuple[str, bytes]] = []
         self.publisher = FakePublisher()
         self.clock = FakeClock()
-        self.reminding = Reminding(self, self, self.publisher, self.post, self.clock)
+        self.reminding = Reminding(self, self, self.publisher, self.clock)
 
     def account(self, account_id: str) -> Account | None:
         return Account(id=account_id, name="A", state=AccountState.VERIFIED, sender="A", plan=PLAN)
-
-    async def post(self, url: str, body: bytes) -> None:
-        self.posts.append((url, body))
 
     async def claim(self, account_id: str, mark: str, left: float) -> Notice | None:
         if mark in self.wallet.told:
@@ -77,8 +73,9 @@ async def test_each_crossing_is_told_once_and_again_after_a_purchase() -> None:
     assert await world.becomes(900) == []
     assert await world.becomes(9) == ["shop.domestic.100.3", "shop.domestic.10.4"]
     assert world.wallet.notices == ()
-    assert len(world.posts) == len(world.publisher.published) == 5
-    first = AccountNotified.model_validate_json(world.posts[0][1])
+    assert len(world.publisher.published) == 5
+    first = world.publisher.published[0]
+    assert isinstance(first, AccountNotified)
     assert (first.kind, first.package, first.left) == (NoticeKind.PACKAGE_LOW, "domestic", 100)
 
 

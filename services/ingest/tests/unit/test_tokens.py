@@ -129,6 +129,16 @@ def test_a_token_has_no_scope_that_its_key_has_not() -> None:
     assert caught.value.refusals[0].code is Code.VAULT_MISSING
 
 
+def test_personal_data_is_seen_with_a_token_that_was_given_the_scope() -> None:
+    both = frozenset({Scope.READ, Scope.READ_PERSONAL})
+    text, _ = issuer().issue(caller(), both, 300)
+    assert read_token(text, KEYS, NOW_S).may_see_personal
+    assert not read_token(token(), KEYS, NOW_S).may_see_personal
+    with pytest.raises(RequestRefused) as caught:
+        issuer().issue(caller(scopes=READ), both, 300)
+    assert caught.value.refusals[0].code is Code.SCOPE_MISSING
+
+
 @pytest.mark.parametrize(
     "document", [None, [], {"keys": [7, {}, {"kty": "OKP", "crv": "Ed25519"}]}]
 )

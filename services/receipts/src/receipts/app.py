@@ -1,23 +1,14 @@
-"""Composition of receipts: the only file that constructs things."""
+"""Composition of receipts: this file, ``keeping`` and ``push.composing`` construct things."""
 
 import secrets
 import socket
-from datetime import timedelta
 
-from receipts import handlers
+from receipts import handlers, openapi
 from receipts.access import Access
 from receipts.api import make_router
-from receipts.erasure.adapters.mongo import MongoErasures
-from receipts.erasure.adapters.stores import ErasedStores
-from receipts.erasure.api import make_erasures_router
-from receipts.erasure.service import Eraser, Erasures, ErasureTerms
-from receipts.exports.adapters.mongo import MongoExports
-from receipts.exports.adapters.rows import LedgerRows
-from receipts.exports.api import make_exports_router
-from receipts.exports.runner import ExportRunner, ExportTerms
-from receipts.exports.service import Exports
+from receipts.bad_input import tell_bad_input
+from receipts.keeping import add_keeping
 from receipts.ledger.adapters.balance import MongoBalance
-from receipts.ledger.adapters.erasing import LedgerEraser
 from receipts.ledger.adapters.feeds import MongoFeeds
 from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.adapters.unmatched import MongoUnmatched
@@ -34,34 +25,31 @@ from receipts.ledger.service import Ledger, Terms
 from receipts.ledger.sweeper import Acting, Sweeper, SweepTerms
 from receipts.ledger.unmatched import Ageing
 from receipts.ledger.waiting import Waiting, load_waiting
+from receipts.log.adapters.mongo import MongoLog
+from receipts.log.adapters.pushes import MongoWaitingPushes
+from receipts.log.api import make_log_router
+from receipts.log.as_of import Completeness
+from receipts.log.service import MessageLog
+from receipts.log.trace import Trace
+from receipts.log.trace_api import make_trace_router
 from receipts.metrics import Metrics
-from receipts.push.adapters.http import HttpCustomers
-from receipts.push.adapters.mongo import MongoPush
-from receipts.push.endpoints import load_endpoints
-from receipts.push.lanes import Lanes
-from receipts.push.later import Later
-from receipts.push.service import Pusher, PushTerms
-from receipts.push.speaker import Speaker
+from receipts.push.announcing import Announcing
+from receipts.push.composing import Given, add_push
 from receipts.replies.adapters.mongo import MongoReplies
 from receipts.replies.api import make_replies_router
+from receipts.replies.conversations import Conversations
+from receipts.replies.searching import ReplySearch
 from receipts.replies.service import Replies
-from receipts.retention.adapters.mongo import MongoRetention
-from receipts.retention.api import make_retention_router
-from receipts.retention.policy import load_policies
-from receipts.retention.service import Retention, RetentionTerms
+from receipts.replies.shown import RepliesTo
 from receipts.settings import ReceiptsSettings
 from yizhan_contracts import topics
 from yizhan_contracts.topics import Service as Name
 from yizhan_runtime import Clock, Service, SystemClock, get_logger
+from yizhan_runtime.progress import GroupProgress
+from yizhan_runtime.retrying import retry_group
 from yizhan_runtime.tokens import TokenReader
 
 log = get_logger(__name__)
-
-_LOOK_AHEAD = 2000
-"""Of the push: a record is open for as long as a customer's answer may take, up to our patience."""
-
-_PATIENCE_S = 900.0
-"""For writing a week of the ledger anew."""
 
 
 def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = None) -> Service:
@@ -69,6 +57,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     settings = settings or ReceiptsSettings()
     clock = clock or SystemClock()
     service = Service(Name.RECEIPTS, settings, clock=clock)
+    tell_bad_input(service.http)
     metrics = Metrics(service.registry)
     store = MongoLedger(service.mongo(), clock)
     service.on_start(store.prepare)
@@ -78,18 +67,18 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
     feeds = Feeds(MongoFeeds(store), clock, metrics, waiting.missing_feeds)
     terms = _terms(settings, waiting)
     ledger = _add_ledger(service, settings, store, metrics, feeds, terms)
-    _add_push(service, settings, store, metrics)
     access = Access(settings.internal_token, TokenReader(settings.tokens_url, clock))
-    _add_replies(service, store, access, metrics)
-    _add_exports(service, settings, store, access, metrics)
-    patient = service.mongo().patient(_PATIENCE_S)
-    service.on_stop(patient.stop)
-    eraser = LedgerEraser(store, patient)
-    _add_retention(service, settings, eraser, access, metrics)
-    _add_erasures(service, settings, eraser, access, metrics)
+    replies = MongoReplies(service.mongo(), store)
+    announcing = add_push(
+        Given(service, settings, store, replies, access, metrics, _instance(settings))
+    )
+    _add_replies(service, replies, announcing, metrics)
+    add_keeping(service, settings, store, access, metrics, _instance(settings))
     _add_operating(service, store, metrics, feeds, access, terms)
     conservation = Conservation(MongoBalance(service.mongo(), store), ledger.look, clock)
-    service.http.include_router(make_router(store, ledger, conservation, access))
+    service.http.include_router(make_router(ledger, conservation, access))
+    _add_log(service, settings, store, replies, access, metrics)
+    openapi.complete(service.http)
     return service
 
 
@@ -165,80 +154,45 @@ def _add_ledger(
     return ledger
 
 
-def _add_replies(service: Service, ledger: MongoLedger, access: Access, metrics: Metrics) -> None:
-    store = MongoReplies(service.mongo(), ledger)
+def _add_replies(
+    service: Service, store: MongoReplies, announcing: Announcing, metrics: Metrics
+) -> None:
     service.on_start(store.prepare)
-    replies = Replies(store, service.clock, metrics)
+    replies = Replies(store, announcing, service.clock, metrics)
     service.consume_batches(handlers.REPLIES_GROUP, [handlers.reply_route(replies)])
-    service.http.include_router(make_replies_router(store, access, service.clock))
 
 
-def _add_exports(
+def _add_log(
     service: Service,
     settings: ReceiptsSettings,
     ledger: MongoLedger,
+    reply_store: MongoReplies,
     access: Access,
     metrics: Metrics,
 ) -> None:
-    store, rows = MongoExports(service.mongo()), LedgerRows(ledger)
-    terms = ExportTerms(
-        share=settings.receipts_export_share, lease_s=settings.receipts_export_lease_s
-    )
-    kept = timedelta(days=settings.receipts_export_kept_days)
-    runner = ExportRunner(store, rows, service.clock, metrics, _instance(settings), terms)
-    service.on_start(store.prepare)
-    service.background("exports", runner.run)
-    exports = Exports(store, rows, service.clock, kept)
-    service.http.include_router(make_exports_router(exports, access, service.clock))
+    """Add what people read. Called last: what the ledger is complete of is what is consumed."""
+    clock, mongo = service.clock, service.mongo()
+    message_log = MessageLog(MongoLog(mongo, ledger.weekly, clock), clock, metrics)
+    search = ReplySearch(reply_store, clock)
+    conversations = Conversations(message_log, search, ledger)
+    trace = Trace(ledger, RepliesTo(search), MongoWaitingPushes(mongo))
+    completeness = _completeness(service, settings)
+    service.background("completeness", completeness.watch)
+    service.on_stop(completeness.close)
+    for router in (
+        make_log_router(message_log, completeness, access, clock),
+        make_trace_router(trace, completeness, access),
+        make_replies_router(search, conversations, completeness, access),
+    ):
+        service.http.include_router(router)
 
 
-def _add_retention(
-    service: Service,
-    settings: ReceiptsSettings,
-    eraser: LedgerEraser,
-    access: Access,
-    metrics: Metrics,
-) -> None:
-    kept, policies = (
-        MongoRetention(service.mongo()),
-        load_policies(settings.receipts_retention_file),
-    )
-    retention = Retention(
-        eraser,
-        kept,
-        policies,
-        service.clock,
-        metrics,
-        _instance(settings),
-        RetentionTerms(
-            period_s=settings.receipts_retention_period_s, share=settings.receipts_retention_share
-        ),
-    )
-    service.background("retention", retention.run)
-    service.http.include_router(make_retention_router(kept, policies, access))
-
-
-def _add_erasures(
-    service: Service,
-    settings: ReceiptsSettings,
-    ledger: LedgerEraser,
-    access: Access,
-    metrics: Metrics,
-) -> None:
-    mongo, clock = service.mongo(), service.clock
-    store = MongoErasures(mongo)
-    eraser = Eraser(
-        store,
-        ErasedStores(mongo, ledger, MongoExports(mongo)),
-        clock,
-        metrics,
-        _instance(settings),
-        ErasureTerms(lag_s=settings.receipts_erasure_lag_s),
-    )
-    service.on_start(store.prepare)
-    service.background("erasures", eraser.run)
-    erasures = Erasures(store, clock, settings.receipts_erasure_key)
-    service.http.include_router(make_erasures_router(erasures, access))
+def _completeness(service: Service, settings: ReceiptsSettings) -> Completeness:
+    """Watch what fills the ledger, and what was set aside of it."""
+    retries = frozenset(retry_group(service.name, delay) for delay in topics.RETRY_DELAYS_S)
+    watched = retries | {handlers.LEDGER_GROUP, handlers.REPLIES_GROUP}
+    groups = {group: its for group, its in service.groups().items() if group in watched}
+    return Completeness(GroupProgress(settings, groups), retries, service.clock)
 
 
 def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:
@@ -247,36 +201,6 @@ def _full_sweep_terms(settings: ReceiptsSettings) -> FullSweepTerms:
         reach_s=settings.receipts_full_sweep_reach_s,
         min_age_s=settings.receipts_full_sweep_min_age_s,
     )
-
-
-def _add_push(
-    service: Service, settings: ReceiptsSettings, ledger: MongoLedger, metrics: Metrics
-) -> None:
-    clock = service.clock
-    endpoints = load_endpoints(settings.receipts_endpoints_file)
-    store = MongoPush(service.mongo(), ledger)
-    customers = HttpCustomers(endpoints.guard())
-    lanes = Lanes(endpoints.endpoints)
-    speaker = Speaker(store, customers, clock, metrics)
-    terms = PushTerms(
-        gather_s=settings.receipts_push_gather_s, patience_s=settings.receipts_push_patience_s
-    )
-    pusher = Pusher(lanes, store, speaker, clock, metrics, terms, service.fail)
-    later = Later(lanes, store, speaker, clock, metrics, _instance(settings))
-    service.on_start(store.prepare)
-    service.on_start(customers.open)
-    service.consume_window(
-        handlers.PUSH_GROUP,
-        handlers.push_routes(),
-        pusher.take,
-        on_revoked=pusher.forget,
-        look_ahead=_LOOK_AHEAD,
-        max_span=4 * _LOOK_AHEAD,
-    )
-    service.background("aged pushes", pusher.run)
-    service.background("later pushes", later.run)
-    service.on_stop(pusher.stop)
-    service.on_stop(customers.close)
 
 
 def _instance(settings: ReceiptsSettings) -> str:

@@ -5,10 +5,14 @@ from typing import Any, Final
 
 from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.service import Ledger
+from receipts.push.announcing import Hearing
+from receipts.push.batches import Batches
 from receipts.replies.service import Replies
 from yizhan_contracts import topics
 from yizhan_contracts.events import (
+    AccountNotified,
     AttemptFinished,
+    BatchClosed,
     MessageAccepted,
     MessageSettled,
     ReceiptReceived,
@@ -21,6 +25,7 @@ from yizhan_runtime import BatchRoute, Parked, Record, WindowRoute, contract
 LEDGER_GROUP: Final = "receipts"
 PUSH_GROUP: Final = "receipts-push"
 REPLIES_GROUP: Final = "receipts-replies"
+EVENTS_GROUP: Final = "receipts-events"
 
 
 def ledger_routes(ledger: Ledger, catching_up: CatchingUp) -> list[BatchRoute[Any]]:
@@ -66,6 +71,29 @@ def reply_route(replies: Replies) -> BatchRoute[Any]:
         return ()
 
     return BatchRoute((topics.REPLY_RECEIVED.name,), contract(ReplyReceived), on_reply_received)
+
+
+def event_routes(hearing: Hearing, batches: Batches) -> list[BatchRoute[Any]]:
+    """Route what accounts are told as events, beside replies."""
+
+    async def on_voice_finished(records: Sequence[Record[VoiceFinished]]) -> Iterable[Parked]:
+        await hearing.hear_calls([record.event for record in records])
+        return ()
+
+    async def on_account_notified(records: Sequence[Record[AccountNotified]]) -> Iterable[Parked]:
+        await hearing.hear_notices([record.event for record in records])
+        return ()
+
+    async def on_batch_closed(records: Sequence[Record[BatchClosed]]) -> Iterable[Parked]:
+        await batches.hear_closed([record.event for record in records])
+        return ()
+
+    notified = (topics.ACCOUNT_NOTIFIED.name,)
+    return [
+        BatchRoute((topics.VOICE_FINISHED.name,), contract(VoiceFinished), on_voice_finished),
+        BatchRoute(notified, contract(AccountNotified), on_account_notified),
+        BatchRoute((topics.BATCH_CLOSED.name,), contract(BatchClosed), on_batch_closed),
+    ]
 
 
 def push_routes() -> list[WindowRoute[Any]]:

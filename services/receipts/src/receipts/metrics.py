@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from receipts.ledger.conflicts import Conflict
 from receipts.ledger.facts import Kind
+from receipts.push.endpoints import About
 from yizhan_contracts.events import Medium, Status
 
 _TO_DELIVERY_S = (0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800, 7200, 28_800, 86_400)
@@ -48,6 +49,10 @@ class Push(StrEnum):
     """It had been pushed, or something newer had."""
     NOBODY = "nobody"
     """The account has no endpoint."""
+    GONE = "gone"
+    """It was erased while it waited: nothing is left to be said."""
+    REPLAYED = "replayed"
+    """Said again because somebody asked for it."""
 
 
 class Metrics:
@@ -101,6 +106,13 @@ class Metrics:
             "When the sweeper last had nothing left to do.",
             registry=registry,
         )
+        self._search_seconds = Histogram(
+            "yizhan_log_search_seconds",
+            "From the question to the rows, by what was walked and whether time sufficed.",
+            ["by", "complete"],
+            buckets=_REQUEST_S,
+            registry=registry,
+        )
         self._early = Gauge(
             "yizhan_early_receipts", "Receipts whose attempt is not known.", registry=registry
         )
@@ -142,14 +154,14 @@ class Metrics:
         )
         self._pushes = Counter(
             "yizhan_push_results_total",
-            "Results pushed to customers, by outcome.",
-            ["outcome"],
+            "Results and events pushed to customers, by outcome.",
+            ["about", "outcome"],
             registry=registry,
         )
         self._push_seconds = Histogram(
             "yizhan_push_seconds",
             "Time of one POST to a customer.",
-            ["answer"],
+            ["about", "answer"],
             buckets=_REQUEST_S,
             registry=registry,
         )
@@ -209,8 +221,10 @@ class Metrics:
         self._repeat_children = {kind.value: self._repeats.labels(kind) for kind in Kind}
         self._receipt_children = {item: self._receipts.labels(item) for item in Receipt}
         self._swept_children = {item: self._swept.labels(item) for item in Sweep}
+        self._push_children = {
+            (about, item): self._pushes.labels(about, item) for about in About for item in Push
+        }
         self._conflict_children = {kind: self._conflicts.labels(kind) for kind in Conflict}
-        self._push_children = {item: self._pushes.labels(item) for item in Push}
         self._settled_children = {
             (status.value, via.value): self._settled.labels(status, via or "none")
             for status in Status
@@ -270,13 +284,16 @@ class Metrics:
     def record_early(self, count: int) -> None:
         self._early.set(count)
 
-    def record_pushed(self, outcome: Push, count: int) -> None:
-        self._push_children[outcome].inc(count)
+    def record_pushed(self, about: About, outcome: Push, count: int) -> None:
+        self._push_children[about, outcome].inc(count)
 
-    def record_post(self, answer: str, seconds: float, size: int) -> None:
-        """Count one POST; ``answer`` is acknowledged, refused, failed or timeout."""
-        self._push_seconds.labels(answer).observe(seconds)
+    def record_post(self, about: About, answer: str, seconds: float, size: int) -> None:
+        """Count one POST; ``answer`` is acknowledged, refused, failed, timeout or forbidden."""
+        self._push_seconds.labels(about, answer).observe(seconds)
         self._push_size.observe(size)
+
+    def record_search(self, by: str, seconds: float, *, is_complete: bool) -> None:
+        self._search_seconds.labels(by, "yes" if is_complete else "no").observe(seconds)
 
     def record_push_due(self, waiting: int, parked: int) -> None:
         self._push_due.labels("waiting").set(waiting)

@@ -16,7 +16,12 @@ class ReceiptsSettings(RuntimeSettings):
     """Ingest's address, to check its tokens with its keys. Empty: no token lets in."""
 
     receipts_endpoints_file: Path | None = None
-    """Where accounts want their receipts (YAML). None: nobody is pushed to."""
+    """The endpoints that accounts begin with, and what the guard lets through (YAML)."""
+    receipts_vault_keys: SecretStr = SecretStr("")
+    """What seals the secrets that pushes are signed with: texts of 16 characters or more,
+    comma-separated. The first one is used; those after it still open what they sealed."""
+    receipts_replay_per_s: float = Field(default=500.0, gt=0, le=10_000)
+    """Results or events that a replay says to one endpoint in a second, at most."""
 
     receipts_batch_records: int = Field(default=2000, ge=1, le=10_000)
     """Records that are stored and followed up together, at most: four of them make a message."""

@@ -1,5 +1,6 @@
 """Receipts in this process, on the Kafka and MongoDB of the run, with a customer on loopback."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from services.receipts.tests.unit.asking import ask_app
 
 from receipts.app import build
 from receipts.settings import ReceiptsSettings
@@ -27,9 +29,19 @@ class Customer:
 
     def __init__(self) -> None:
         self.bodies: list[list[dict[str, str]]] = []
+        self.raw: list[tuple[bytes, Mapping[str, str]]] = []
+        """Every push of results as it came: its body and headers."""
+        self.events: list[dict[str, Any]] = []
         self.resp_code = "00000"
+        self.takes_s = 0.0
+
+    async def hear_event(self, request: web.Request) -> web.Response:
+        self.events.append(await request.json())
+        return web.Response(status=204)
 
     async def receive(self, request: web.Request) -> web.Response:
+        self.raw.append((await request.read(), request.headers))
+        await asyncio.sleep(self.takes_s)
         body = await request.json()
         if self.resp_code == "00000":
             self.bodies.append(body["smsResult"])
@@ -51,6 +63,18 @@ class Corner:
         self._settings = settings
         self._stack = stack
         self.customer = Customer()
+        self.url = ""
+        """The customer's, without a path."""
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Say the settings to a process of its own."""
+        told = {
+            f"YIZHAN_{name.upper()}": str(
+                value.get_secret_value() if isinstance(value, SecretStr) else value
+            )
+            for name, value in self._settings.items()
+        }
+        return told | changes
 
     async def start(self, **changes: Any) -> Service:
         """Start one more instance of receipts; it is stopped with the test, if not before."""
@@ -64,14 +88,6 @@ class Corner:
         url = self._settings["mongo_url"].get_secret_value()
         name = RuntimeSettings(namespace=self._settings["namespace"]).database("receipts")
         return Mongo(url, name, 10.0, RuntimeMetrics(CollectorRegistry()), SystemClock())
-
-    def environment(self) -> dict[str, str]:
-        """Give the settings as a process of its own is told them."""
-        values = {
-            name: value.get_secret_value() if isinstance(value, SecretStr) else value
-            for name, value in self._settings.items()
-        }
-        return {f"YIZHAN_{name.upper()}": str(value) for name, value in values.items()}
 
     async def read(self, topic: str) -> list[bytes]:
         """Everything that stands in a topic now."""
@@ -115,18 +131,21 @@ async def corner(
             "namespace": namespace,
             "internal_token": SecretStr(TOKEN),
             "receipts_endpoints_file": file,
+            "receipts_vault_keys": SecretStr("material-of-the-test"),
             "receipts_start_grace_s": 0.0,
             "drain_timeout_s": 5.0,
         }
         corner = Corner(settings, stack)
         app = web.Application()
         app.router.add_post("/receipts", corner.customer.receive)
+        app.router.add_post("/events", corner.customer.hear_event)
         runner = web.AppRunner(app, shutdown_timeout=0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/receipts"
-        file.write_text(f"allow_private: ['127.0.0.0/8']\nendpoints: {{acme: {{url: '{url}'}}}}\n")
+        corner.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        wishes = f"{{url: '{corner.url}/receipts', events_url: '{corner.url}/events'}}"
+        file.write_text(f"allow_private: ['127.0.0.0/8']\nendpoints: {{acme: {wishes}}}\n")
         yield corner
 
 
@@ -147,3 +166,10 @@ async def count(mongo: Mongo, collection: str, **query: Any) -> int:
     """Count in a collection and in all of its parts."""
     parts = [n for n in await mongo.collection_names() if n.partition(".")[0] == collection]
     return sum([await mongo.count(part, query) for part in parts])
+
+
+async def ask(
+    service: Service, method: str, path: str, body: object = None, token: str = TOKEN
+) -> tuple[int, Any]:
+    """Ask a service's HTTP edge, without a socket; give status and document."""
+    return await ask_app(service.http, method, path, body, token)

@@ -16,9 +16,9 @@ from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.adapters.weekly import part_name
 from receipts.ledger.weeks import Week
 from receipts.metrics import Metrics
-from receipts.push.adapters.mongo import MongoPush
+from receipts.push.adapters.mongo import MongoWaiting
+from receipts.push.endpoints import About
 from receipts.push.ports import Waiting
-from receipts.push.s3 import S3Status
 from receipts.replies.adapters.mongo import MongoReplies
 from receipts.retention.adapters.mongo import MongoRetention
 from receipts.retention.policy import Policies, Policy
@@ -47,7 +47,7 @@ class Keeping:
         self.metrics = Metrics(self.registry)
         self.retention = self.instance("receipts-1")
         self.replies = MongoReplies(mongo, self.ledger)
-        self.push = MongoPush(mongo, self.ledger)
+        self.push = MongoWaiting(mongo)
 
     def instance(self, owner: str, eraser: LedgerEraser | None = None) -> Retention:
         kept = MongoRetention(self.mongo)
@@ -222,10 +222,12 @@ async def test_replies_lose_their_text_then_their_number_and_then_go(keeping: Ke
     )
     await keeping.replies.insert_replies([reply("none", now - timedelta(days=35), account_id="")])
     for days in (119, 121):
-        waiting = Waiting(keeping.id_of(days), S3Status.FAILURE, "acme", now, now)
-        await keeping.push.park([waiting], now - timedelta(days=days))
+        at = now - timedelta(days=days)
+        waiting = Waiting(keeping.id_of(days), "1", About.RESULTS, "acme", at, at)
+        await keeping.push.park([waiting], now)
     await keeping.retention.turn()
-    found = await keeping.replies.find_replies("", "acme", now, 10)
+    newest = (("received_at", -1),)
+    found = await keeping.mongo.find("replies", {"account_id": "acme"}, sort=newest)
     kept = [(one["_id"], bool(one["text"]), bool(one["phone"])) for one in found]
     assert kept == [("r5", True, True), ("r35", False, True), ("r65", False, False)]
     assert await count(keeping.mongo, "replies", account_id="", text="") == 1

@@ -2,20 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from prometheus_client import CollectorRegistry
-from services.receipts.tests.unit.making import NOON, accepted, message_id_of
+from services.receipts.tests.unit.making import NOON, message_id_of
+from services.receipts.tests.unit.memory_push import MemoryPush
 
-from receipts.ledger.facts import Accepted
 from receipts.metrics import Metrics
-from receipts.push.endpoints import Endpoint
+from receipts.push.announcing import Announcing, Events
+from receipts.push.endpoints import About, Endpoint, Secret, Wishes
 from receipts.push.lanes import Lanes
 from receipts.push.later import Later
-from receipts.push.ports import Answer, Waiting
-from receipts.push.s3 import S3Status
+from receipts.push.ports import Answer, Heard, Request
+from receipts.push.replaying import Replaying, ReplayTerms
+from receipts.push.results import Results
 from receipts.push.service import Pusher, PushTerms
 from receipts.push.speaker import Speaker
 from yizhan_contracts.events import (
@@ -27,7 +29,7 @@ from yizhan_contracts.events import (
     VoiceRequested,
 )
 from yizhan_contracts.reasons import Reason
-from yizhan_runtime import OpenRecord, RawRecord, Record, Retryable
+from yizhan_runtime import OpenRecord, RawRecord, Record
 
 
 class FastClock:
@@ -52,21 +54,33 @@ class Customer:
 
     def __init__(self) -> None:
         self.bodies: list[list[dict[str, str]]] = []
+        self.events: list[dict[str, Any]] = []
+        self.requests: list[Request] = []
         self.answer = Answer.ACKNOWLEDGED
         self.takes_s = 0.0
         self.most_at_once = self._now = self.posts = 0
 
-    async def post(self, clock: FastClock, body: list[dict[str, str]]) -> Answer:
+    async def post(self, clock: FastClock, request: Request) -> Heard:
         self.posts += 1
+        self.requests.append(request)
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
         try:
             await clock.sleep(self.takes_s)
         finally:
             self._now -= 1
-        if self.answer is Answer.ACKNOWLEDGED:
-            self.bodies.append(body)
-        return self.answer
+        return self._taken(json.loads(request.body))
+
+    def _taken(self, body: dict[str, Any]) -> Heard:
+        if self.answer is Answer.REFUSED:
+            return Heard(200, b'{"respCode":"00001"}') if "smsResult" in body else Heard(500)
+        if self.answer is not Answer.ACKNOWLEDGED:
+            return Heard(failure=self.answer)
+        if "smsResult" in body:
+            self.bodies.append(body["smsResult"])
+            return Heard(200, b'{"respCode":"00000"}')
+        self.events.append(body)
+        return Heard(204)
 
     @property
     def heard(self) -> list[tuple[str, str]]:
@@ -80,107 +94,8 @@ class Customers:
         self._clock = clock
         self.by_path: dict[str, Customer] = {}
 
-    async def post(self, endpoint: Endpoint, body: bytes) -> Answer:
-        customer = self.by_path[str(endpoint.url.path)]
-        return await customer.post(self._clock, json.loads(body)["smsResult"])
-
-
-class MemoryPush:
-    """PushStore over dicts."""
-
-    def __init__(self) -> None:
-        self.settled: dict[str, dict[str, Any]] = {}
-        self.requested: dict[str, Mapping[str, Any]] = {}
-        self.pushed: dict[str, set[S3Status]] = {}
-        self.waiting: dict[str, Waiting] = {}
-        self.parked: dict[str, Waiting] = {}
-        self.leases: dict[str, tuple[str, datetime]] = {}
-        self.is_away = False
-
-    async def _reach(self) -> None:
-        await asyncio.sleep(0)
-        if self.is_away:
-            raise Retryable("away")
-
-    async def settled_of(self, message_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-        await self._reach()
-        return {i: self.settled[i] for i in message_ids if i in self.settled}
-
-    async def accepted_of(self, message_ids: Collection[str]) -> dict[str, Accepted]:
-        await self._reach()
-        return {i: accepted(i) for i in message_ids}
-
-    async def failed_sms_of(self, message_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
-        await self._reach()
-        return {i: self.requested[i] for i in message_ids if i in self.requested}
-
-    async def pushed_of(self, message_ids: Collection[str]) -> dict[str, set[S3Status]]:
-        await self._reach()
-        return {i: set(self.pushed[i]) for i in message_ids if i in self.pushed}
-
-    async def save_pushed(self, said: Sequence[tuple[str, S3Status]], at: datetime) -> None:
-        await self._reach()
-        for message_id, status in said:
-            self.pushed.setdefault(message_id, set()).add(status)
-
-    async def save_waiting(self, waiting: Sequence[Waiting]) -> None:
-        await self._reach()
-        for item in waiting:
-            self.waiting.setdefault(item.waiting_id, item)
-
-    async def earliest_waiting(self) -> dict[str, datetime]:
-        await self._reach()
-        earliest: dict[str, datetime] = {}
-        for item in self.waiting.values():
-            known = earliest.get(item.account_id, item.next_at)
-            earliest[item.account_id] = min(known, item.next_at)
-        return earliest
-
-    async def due_of(self, account_id: str, until: datetime, limit: int) -> list[Waiting]:
-        await self._reach()
-        due = [w for w in self.waiting.values() if w.account_id == account_id]
-        return sorted((w for w in due if w.next_at <= until), key=lambda w: w.next_at)[:limit]
-
-    async def older_of(self, account_id: str, before: datetime, limit: int) -> list[Waiting]:
-        await self._reach()
-        its = [w for w in self.waiting.values() if w.account_id == account_id]
-        return [w for w in its if w.first_at <= before][:limit]
-
-    async def put_off(self, waiting: Sequence[Waiting]) -> None:
-        await self._reach()
-        for item in waiting:
-            self.waiting[item.waiting_id] = item
-
-    async def park(self, waiting: Sequence[Waiting], at: datetime) -> None:
-        await self._reach()
-        for item in waiting:
-            self.parked[item.waiting_id] = self.waiting.pop(item.waiting_id)
-
-    async def remove_waiting(self, waiting: Sequence[Waiting]) -> None:
-        await self._reach()
-        for item in waiting:
-            self.waiting.pop(item.waiting_id, None)
-
-    async def lease(self, account_id: str, owner: str, now: datetime, until: datetime) -> bool:
-        await self._reach()
-        holder, its_end = self.leases.get(account_id, (owner, until))
-        if holder != owner and its_end > now:
-            return False
-        self.leases[account_id] = (owner, until)
-        return True
-
-    async def count_waiting(self) -> tuple[int, int]:
-        await self._reach()
-        return len(self.waiting), len(self.parked)
-
-    def settle(self, message_id: str, sms: Mapping[str, Any]) -> None:
-        self.settled[message_id] = {
-            "_id": message_id,
-            "recipient": "+8613800001111",
-            "charging_num": 2,
-            "time_zone": "Asia/Shanghai",
-            "sms": sms,
-        }
+    async def post(self, request: Request) -> Heard:
+        return await self.by_path[request.url.path].post(self._clock, request)
 
 
 class Pushing:
@@ -190,22 +105,37 @@ class Pushing:
         self.clock = FastClock()
         self.store = MemoryPush()
         self.customers = Customers(self.clock)
-        endpoints = {}
-        for account in accounts or ("acme",):
-            self.customers.by_path[f"/{account}"] = Customer()
-            endpoints[account] = Endpoint.model_validate(
-                {"url": f"https://example.com/{account}", "concurrency": concurrency}
-            )
         self.failures: list[BaseException] = []
         self.ended: dict[str, str] = {}
         metrics = Metrics(CollectorRegistry())
-        lanes = Lanes(endpoints)
-        speaker = Speaker(self.store, self.customers, self.clock, metrics)
+        results = Speaker(Results(self.store), self.customers, self.clock, metrics)
+        events = Speaker(Events(self.store, self.store), self.customers, self.clock, metrics)
+        self.lanes = Lanes({About.RESULTS: results, About.EVENTS: events})
+        self.endpoints: dict[str, Endpoint] = {}
+        for account in accounts or ("acme",):
+            self.customers.by_path[f"/{account}"] = Customer()
+            self.put(account, concurrency)
         self.pusher = Pusher(
-            lanes, self.store, speaker, self.clock, metrics, PushTerms(), self.failures.append
+            self.lanes, self.store, self.clock, metrics, PushTerms(), self.failures.append
         )
-        self.later = Later(lanes, self.store, speaker, self.clock, metrics, "me")
+        self.later = Later(self.lanes, self.store, self.clock, metrics, "me")
+        self.announcing = Announcing(
+            self.lanes, self.store, self.store, self.later.wake, self.clock, metrics
+        )
+        terms = ReplayTerms(per_s=100.0)
+        self.replaying = Replaying(
+            self.lanes, self.store, self.store, self.clock, metrics, "me", terms
+        )
         self._ageing = asyncio.ensure_future(self.pusher.run())
+
+    def put(self, account: str, concurrency: int = 2, *secrets: Secret) -> None:
+        url = f"https://example.com/{account}"
+        wishes = Wishes.model_validate({"url": url, "events_url": url, "concurrency": concurrency})
+        self.change(account, Endpoint(account, wishes, secrets=secrets))
+
+    def change(self, account: str, endpoint: Endpoint) -> None:
+        self.endpoints[account] = endpoint
+        self.lanes.put(endpoint)
 
     def customer(self, account: str = "acme") -> Customer:
         return self.customers.by_path[f"/{account}"]

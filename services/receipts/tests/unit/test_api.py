@@ -1,11 +1,9 @@
 """The HTTP edge: who may ask, what is told, and what never is."""
 
 import json
-from typing import Any
 
 import pytest
-from fastapi import FastAPI
-from pydantic import SecretStr
+from services.receipts.tests.unit.edge import TOKEN, Edge
 from services.receipts.tests.unit.making import (
     MESSAGE_ID,
     RECIPIENT,
@@ -17,87 +15,9 @@ from services.receipts.tests.unit.making import (
 )
 from services.receipts.tests.unit.world import Died, World
 
-from receipts.access import Access
-from receipts.api import make_router
-from receipts.ledger.api import make_operating_router
-from receipts.ledger.conservation import Conservation
-from receipts.ledger.documents import Document
 from receipts.ledger.timeline import masked
 from yizhan_contracts.events import AttemptOutcome, ReceiptState
 from yizhan_contracts.reasons import Reason
-from yizhan_runtime import Retryable
-from yizhan_runtime.tokens import BadToken, Holder, TokenReader
-
-TOKEN = "a-token-for-tests"
-
-
-class Reader:
-    """The ledger's documents, read from memory."""
-
-    def __init__(self, world: World) -> None:
-        self._store = world.store
-
-    async def find_message(self, message_id: str) -> Document | None:
-        return self._store.messages.get(message_id)
-
-    async def find_by_reference(self, account_id: str, reference: str, limit: int) -> list[str]:
-        its = (m for m in self._store.messages.values() if m["account_id"] == account_id)
-        found = [m["_id"] for m in its if m["reference"] == reference]
-        return sorted(found, reverse=True)[:limit]
-
-    async def find_settled(self, message_id: str) -> Document | None:
-        return self._store.settled.get(message_id)
-
-    async def find_facts(self, message_id: str) -> list[Document]:
-        return [f for f in self._store.facts.values() if f["message_id"] == message_id]
-
-
-class FakeTokens(TokenReader):
-    """Tokens that are their account and scope; the real ones are tested where they are read."""
-
-    async def read(self, token: str) -> Holder:
-        account_id, _, scope = token.partition(":")
-        if not scope:
-            raise BadToken("no token")
-        if account_id == "away":
-            raise Retryable("ingest's keys cannot be read")
-        return Holder(account_id, frozenset({scope}))
-
-
-class Edge:
-    """The routes of a world, and a client that shows the token."""
-
-    def __init__(self, world: World, token: str = TOKEN) -> None:
-        reader = Reader(world)
-        conservation = Conservation(world.store, world.ledger.look, world.clock)
-        self._app = FastAPI()
-        access = Access(SecretStr(token), FakeTokens("", world.clock))
-        self._app.include_router(make_router(reader, world.ledger, conservation, access))
-        self._app.include_router(
-            make_operating_router(world.feeds, world.store, access, world.clock)
-        )
-
-    async def get(self, path: str, token: str | None = TOKEN) -> tuple[int, Any]:
-        sent: list[dict[str, Any]] = []
-        path, _, query = path.partition("?")
-        scope = {
-            "type": "http",
-            "method": "GET",
-            "path": path,
-            "query_string": query.encode(),
-            "headers": [(b"authorization", f"Bearer {token}".encode())] if token else [],
-        }
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(part: Any) -> None:
-            sent.append(part)
-
-        await self._app(scope, receive, send)
-        body = b"".join(part.get("body", b"") for part in sent[1:])
-        return sent[0]["status"], json.loads(body)
-
 
 ROUTES = [
     f"/internal/v1/messages/{MESSAGE_ID}/state",

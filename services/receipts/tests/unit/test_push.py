@@ -119,17 +119,16 @@ async def test_after_a_day_a_result_is_parked_and_seen() -> None:
 
 async def test_slow_customer_costs_the_others_nothing() -> None:
     async with Pushing("slow", "quick") as push:
-        push.customer("slow").takes_s = 20.0
+        push.customer("slow").takes_s = 200.0
         push.settle(*range(500), account="slow")
         push.settle(*range(500, 600), account="quick")
-        begun = push.clock.monotonic()
         await push.until(lambda: len(push.customer("quick").heard) == 100)
-        # All records are done within our patience: what the slow one has not taken is stored.
-        await push.until(lambda: len(push.ended) == 600, within_s=10)
-        assert push.clock.monotonic() - begun < 10
+        # All records are done before the slow one has answered: what it has not taken is stored.
+        await push.until(lambda: len(push.ended) == 600)
+        assert not push.customer("slow").heard
         assert push.customer("slow").most_at_once <= 2
         assert len(push.store.waiting) >= 300
-        await push.until(lambda: len(push.customer("slow").heard) >= 200)
+        await push.until(lambda: len(push.customer("slow").heard) >= 200, within_s=1000)
         await push.clock.sleep(2)
         assert len(push.store.waiting) == 300
 
@@ -150,11 +149,11 @@ async def test_dead_customer_is_left_alone_after_a_few_failures() -> None:
 
 async def test_success_and_failure_of_one_message_are_never_on_their_way_together() -> None:
     async with Pushing() as push:
-        push.customer().takes_s = 5.0
+        push.customer().takes_s = 50.0
         push.settle(1, status=Status.UNKNOWN)
-        await push.clock.sleep(1)
+        await push.until(lambda: push.customer().posts == 1)
         push.settle(1, status=Status.DELIVERED)
-        await push.clock.sleep(2)
+        await push.until(lambda: len(push.store.waiting) == 2)
         assert push.customer().most_at_once == 1
         await push.until(lambda: len(push.customer().heard) == 1)
         await push.clock.sleep(1)
@@ -191,6 +190,6 @@ async def test_another_instance_leaves_leased_accounts_alone() -> None:
         await push.until(lambda: len(push.ended) == 1)
         push.customer().answer = Answer.ACKNOWLEDGED
         now = push.clock.now()
-        assert await push.store.lease("acme", "another", now, now.replace(year=2030))
+        assert await push.store.lease("results:acme", "another", now, now.replace(year=2030))
         await push.turns(60)
         assert not push.customer().heard

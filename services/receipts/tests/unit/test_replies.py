@@ -9,7 +9,8 @@ from services.receipts.tests.unit.making import NOON, message_id_of
 from services.receipts.tests.unit.world import TurnedClock
 
 from receipts.metrics import Metrics
-from receipts.replies.domain import MatchedBy, Sent, match
+from receipts.push.events import Announced, EventType
+from receipts.replies.domain import MatchedBy, Sent, conversation_id_of, match
 from receipts.replies.service import Replies
 from yizhan_contracts.events import ReplyReceived
 
@@ -71,9 +72,23 @@ class MemoryReplies:
         return existing
 
 
+class Told:
+    """Who hears of replies."""
+
+    def __init__(self) -> None:
+        self.announced: list[Announced] = []
+
+    async def announce(self, announced: Sequence[Announced]) -> None:
+        self.announced += announced
+
+
+def replies_over(store: MemoryReplies, told: Told | None = None) -> Replies:
+    return Replies(store, told or Told(), TurnedClock(), Metrics(CollectorRegistry()))
+
+
 async def test_each_is_kept_once_with_its_account_message_and_reference() -> None:
     store = MemoryReplies(sent(1))
-    replies = Replies(store, TurnedClock(), Metrics(CollectorRegistry()))
+    replies = replies_over(store)
     nameless = reply(carrier_message_id="")
     for _ in range(2):
         await replies.record([reply(), nameless, reply(carrier_message_id="", text="Z"), nameless])
@@ -86,7 +101,27 @@ async def test_each_is_kept_once_with_its_account_message_and_reference() -> Non
 
 async def test_one_that_answers_nothing_of_ours_is_kept_without_an_account() -> None:
     store = MemoryReplies()
-    await Replies(store, TurnedClock(), Metrics(CollectorRegistry())).record([reply()])
+    await replies_over(store, told := Told()).record([reply()])
+    assert not told.announced
     (kept,) = store.replies.values()
     assert (kept["account_id"], kept["matched_by"]) == ("", "")
     assert "message_id" not in kept
+
+
+async def test_a_repeat_is_announced_again_as_the_same_event() -> None:
+    store, told = MemoryReplies(sent(1)), Told()
+    replies = replies_over(store, told)
+    await replies.record([reply()])
+    await replies.record([reply()])
+    first, second = told.announced
+    assert first == second
+    assert (first.type, first.account_id) == (EventType.REPLY_RECEIVED, "acme")
+    assert not first.data, "what a recipient wrote is kept in one place only"
+
+
+async def test_a_conversation_is_one_for_an_account_a_person_and_a_sender() -> None:
+    store = MemoryReplies(sent(1, sender="+10690000"))
+    await replies_over(store).record([reply(), reply(carrier_message_id="mo-2", text="N")])
+    ours = conversation_id_of("acme", PHONE, "10690000")
+    assert {one["conversation_id"] for one in store.replies.values()} == {ours}
+    assert conversation_id_of("other", PHONE, "10690000") != ours

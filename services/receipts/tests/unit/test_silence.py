@@ -1,7 +1,8 @@
 """Silence: of one message it is acted on, of a whole channel it is not; and nothing is lost."""
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 from services.receipts.tests.unit.making import (
@@ -12,9 +13,12 @@ from services.receipts.tests.unit.making import (
     message_id_of,
     receipt,
 )
-from services.receipts.tests.unit.world import FEEDS, REGISTRY, World
+from services.receipts.tests.unit.world import FEEDS, METRICS, REGISTRY, World
 
+from receipts.ledger.consequences import Story
+from receipts.ledger.decisions import Action, HoldBack, decide_swept
 from receipts.ledger.facts import Kind
+from receipts.ledger.feeds import Feeds, Handed
 from receipts.ledger.silence import (
     Cohort,
     FeedTerms,
@@ -292,3 +296,51 @@ async def test_missing_feed_shows_until_receipts_of_what_falls_due_come_again() 
     (feed,) = world.feeds.all()
     assert not feed.is_missing
     assert missing("shown") == 0
+
+
+class SlowStore:
+    """So slow that an answer which is kept at the begin of a look is too old at its end."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def handed_over(
+        self, channel: str, since: datetime, until: datetime, limit: int, *, newest: bool
+    ) -> list[Handed]:
+        self._world.clock.turn(2)
+        for _ in range(len(channel)):
+            await asyncio.sleep(0)
+        return await self._world.store.handed_over(channel, since, until, limit, newest=newest)
+
+    async def heard_of(self, message_ids: Collection[str]) -> set[tuple[str, int]]:
+        return await self._world.store.heard_of(message_ids)
+
+
+async def test_judgements_of_two_sweeps_at_once_on_a_slow_store_do_not_disturb_each_other() -> None:
+    world = World()
+    await world.hear(*handed_over(range(6)), *handed_over(range(6, 12), channel="longer"))
+    world.clock.turn(HOUR + 3)
+    feeds = Feeds(SlowStore(world), world.clock, METRICS, FEEDS)
+    found = await world.ledger.look([message_id_of(i) for i in range(12)])
+    stories = [found[message_id_of(i)] for i in range(12)]
+    actions = {
+        story.state.accepted.message_id: action
+        for story in stories
+        if story.state.accepted is not None
+        for action in (decide_swept(story.state, is_settled=False, now=world.clock.now()),)
+        if action is not None
+    }
+    await feeds.after_silence(stories[:6], actions)
+    several = await asyncio.gather(
+        feeds.after_silence(stories, actions), look_a_little_later(feeds, stories, actions)
+    )
+    assert [len(changed) for changed in several] == [12, 12]
+    assert all(isinstance(one, HoldBack) for changed in several for one in changed.values())
+
+
+async def look_a_little_later(
+    feeds: Feeds, stories: list[Story], actions: dict[str, Action]
+) -> dict[str, Action | None]:
+    for _ in range(4):
+        await asyncio.sleep(0)
+    return await feeds.after_silence(stories, actions)

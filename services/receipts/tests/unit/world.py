@@ -243,6 +243,10 @@ class MemoryStore:
                 of_channel[fact["kind"]] = of_channel.get(fact["kind"], 0) + 1
         return counts
 
+    async def next_id(self, first: str) -> str | None:
+        await self.steps.take()
+        return min((i for i in (*self.messages, *self.settled) if i >= first), default=None)
+
     async def count_settled(self, after: str, below: str) -> dict[Cell, int]:
         await self.steps.take()
         its = (d for i, d in self.settled.items() if after <= i < below)

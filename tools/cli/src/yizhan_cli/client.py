@@ -185,11 +185,16 @@ def _refusal(status: int, url: str, problem: object) -> CliError:
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
-    """Tell a problem (RFC 9457): its code, where, what is wrong and what to do."""
+    """Tell a problem (RFC 9457): its code, where, what is wrong and what to do. Or FastAPI's."""
     items = problem.get("errors") or ([problem] if problem.get("code") else [])
-    if not items and isinstance(problem.get("detail"), str):
-        return str(problem["detail"])
-    return "\n  ".join(_item(item) for item in items if isinstance(item, dict))
+    if items:
+        return "\n  ".join(_item(item) for item in items if isinstance(item, dict))
+    detail = problem.get("detail") or ""
+    if isinstance(detail, str):
+        return detail
+    return "\n  ".join(
+        f"{'.'.join(map(str, one.get('loc', ())[1:]))}: {one.get('msg', '')}" for one in detail
+    )
 
 
 def _item(item: Mapping[str, Any]) -> str:

@@ -11,12 +11,15 @@ from yizhan_cli.commands import (
     conservation,
     dlq,
     documents,
+    endpoint,
     erase,
     explain,
     export,
     hold,
+    log,
     optout,
     profile,
+    replies,
     send,
     simulate,
     template,
@@ -53,13 +56,17 @@ app.add_typer(account.app, name="account")
 app.command("asyncapi")(documents.asyncapi)
 app.add_typer(channels.app, name="channels")
 app.command("conservation")(conservation.conservation)
+app.command("conversation")(replies.conversation)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(endpoint.app, name="endpoint")
 app.add_typer(erase.app, name="erase")
 app.command("explain")(explain.explain)
 app.add_typer(export.app, name="export")
 app.add_typer(hold.app, name="hold")
+app.command("log")(log.log)
 app.add_typer(optout.app, name="optout")
 app.add_typer(profile.app, name="profile")
+app.command("replies")(replies.replies)
 app.command("schemas")(documents.schemas)
 app.command("send")(send.send)
 app.command("simulate", context_settings=simulate.CONTEXT)(simulate.simulate)

@@ -16,6 +16,8 @@ class Ingest:
         self.asked: list[dict[str, Any]] = []
         self.status = 200
         self.answer: Any = {}
+        self.answers: list[Any] = []
+        """What is answered first, one after the other."""
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -26,7 +28,8 @@ class Ingest:
                 "body": await request.json() if request.can_read_body else None,
             }
         )
-        return web.json_response(self.answer, status=self.status)
+        answer = self.answers.pop(0) if self.answers else self.answer
+        return web.json_response(answer, status=self.status)
 
 
 @contextmanager

@@ -30,13 +30,23 @@ STORY: dict[str, Any] = {
         {"at": "2026-11-23T07:12:10Z", "what": "receipt", "n": 1, "state": "delivered", "x": "y"},
     ],
 }
+HEARD: dict[str, Any] = STORY | {
+    "waiting_pushes": [{"status": "1", "tries": 3, "next_at": "2026-11-23T07:20:00Z"}],
+    "replies": [{"received_at": "2026-11-23T07:14:00Z", "to": "10690000", "text": "谁?"}],
+}
 OPEN: dict[str, Any] = {"message_id": "d" * 32, "accepted": None, "settled": None, "timeline": []}
 
 
 async def answer(request: web.Request) -> web.Response:
     if request.headers.get("Authorization") != "Bearer good":
         return web.json_response({}, status=401)
-    known: dict[str, Any] = {MESSAGE: STORY, "b" * 32: [], "c" * 32: None, "d" * 32: OPEN}
+    known: dict[str, Any] = {
+        MESSAGE: STORY,
+        "b" * 32: [],
+        "c" * 32: None,
+        "d" * 32: OPEN,
+        "e" * 32: HEARD,
+    }
     found = known.get(request.match_info["message_id"])
     return web.json_response(found, status=404 if found is None else 200)
 
@@ -78,6 +88,11 @@ def test_the_story_is_told_in_its_order(receipts_url: str) -> None:
     assert told.index("+0.160 s") < told.index("+6.500 s")
     assert told.index("submitted") < told.index("x: y")
     assert json.loads(trace(MESSAGE, "--receipts-url", receipts_url, "--json")) == STORY
+
+
+def test_what_waits_to_be_pushed_and_what_was_replied_stand_below(receipts_url: str) -> None:
+    told = trace("e" * 32, "--receipts-url", receipts_url)
+    assert told.index("submitted") < told.index("waiting pushes") < told.index("谁?")
 
 
 def test_a_message_that_is_only_heard_of_is_still_open(receipts_url: str) -> None:

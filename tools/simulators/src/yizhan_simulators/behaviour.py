@@ -267,7 +267,7 @@ class ProviderBehaviour(_Part):
 
 
 class CustomerBehaviour(_Part):
-    """The behaviour in force of a customer's receipt endpoint."""
+    """The behaviour in force of a customer's two addresses."""
 
     latency_ms: Duration = Spread(p50=20, p99=20)
     refuse_ratio: Ratio = Field(default=0, description="Pushes answered 200 with refuse_resp_code.")
@@ -278,3 +278,6 @@ class CustomerBehaviour(_Part):
     lose_answer_by: Literal["close", "hang", "error"] = "close"
     down: bool = False
     hang: bool = False
+    secret: Annotated[SecretStr, Field(strict=False, min_length=1)] | None = Field(
+        default=None, description="whsec_...: pushes must be signed with it; any are taken without."
+    )

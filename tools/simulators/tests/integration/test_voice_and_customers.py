@@ -1,7 +1,10 @@
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import pytest
+from standardwebhooks.webhooks import Webhook as Signer
 from tools.simulators.tests.support import Webhook, until
 
 pytestmark = pytest.mark.integration
@@ -126,3 +129,43 @@ async def test_customer_refuses_fails_and_goes_down(client: aiohttp.ClientSessio
         await push(client, body)
     found = await record(client, "customers/shop")
     assert (found["pushes"], found["not_acknowledged"]) == (2, 2)
+
+
+EVENT = {"type": "reply.received", "timestamp": "2026-11-29T08:00:00.000Z", "data": {"text": "Y"}}
+
+
+async def tell(
+    client: aiohttp.ClientSession, body: object, headers: dict[str, str] | None = None
+) -> int:
+    async with client.post("/customers/shop/events", json=body, headers=headers) as response:
+        return response.status
+
+
+async def test_events_are_taken_counted_by_type_and_refused_when_they_are_none(
+    client: aiohttp.ClientSession,
+) -> None:
+    assert await tell(client, EVENT) == 200
+    assert await tell(client, EVENT | {"more": 1}) == 400
+    await behave(client, "customers/shop", {"error_ratio": 1})
+    assert await tell(client, EVENT) == 500
+    found = await record(client, "customers/shop")
+    assert found["events"] == {"reply.received": 1}
+    assert (found["events_not_acknowledged"], found["malformed"]) == (1, 1)
+
+
+async def test_a_customer_with_a_secret_takes_only_what_is_signed_with_it(
+    client: aiohttp.ClientSession,
+) -> None:
+    await behave(client, "customers/shop", {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
+    assert await tell(client, EVENT) == 400
+    status, answer = await push(client, {"smsResult": [RESULT]})
+    assert (status, answer["respCode"]) == (200, "40000")
+    body, now = json.dumps(EVENT), datetime.now(UTC)
+    reference = Signer("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": f"v1,bm9uZQ== {reference.sign('msg_1', now, body)}",
+    }
+    assert await tell(client, EVENT, headers) == 200
+    assert await tell(client, EVENT | {"data": {}}, headers) == 400

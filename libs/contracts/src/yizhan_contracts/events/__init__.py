@@ -34,6 +34,7 @@ from yizhan_contracts.events._base import (
     Part,
     Utc,
 )
+from yizhan_contracts.events._batches import BatchClosed
 from yizhan_contracts.events._channels import (
     RECEIPT_AGES_S,
     CarrierTemplate,
@@ -110,6 +111,7 @@ EVENTS: tuple[type[Event], ...] = (
     VoiceFinished,
     MessageSettled,
     AccountNotified,
+    BatchClosed,
 )
 
 __all__ = [
@@ -126,6 +128,7 @@ __all__ = [
     "AttemptNumber",
     "AttemptOutcome",
     "AttemptPlanned",
+    "BatchClosed",
     "CallOutcome",
     "Candidate",
     "CarrierTemplate",

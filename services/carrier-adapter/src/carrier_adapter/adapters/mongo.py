@@ -45,9 +45,11 @@ class MongoAttemptStore:
     async def with_outcome(self, attempt_ids: Collection[str]) -> set[str]:
         return set(await self._mongo.find_by_ids(OUTCOMES, attempt_ids, ["_id"]))
 
-    async def count_sent(self, after: str, below: str) -> int:
+    async def count_claims(self, after: str, below: str) -> dict[str, int]:
         query = {"_id": {"$gt": after, "$lt": below}, "kind": ClaimKind.SENT.value}
-        return await self._mongo.count(CLAIMS, query)
+        by_channel = {"$group": {"_id": "$channel", "count": {"$sum": 1}}}
+        found = await self._mongo.aggregate(CLAIMS, [{"$match": query}, by_channel])
+        return {document["_id"]: document["count"] for document in found}
 
     async def count_outcomes(self, after: str, below: str) -> int:
         return await self._mongo.count(OUTCOMES, {"_id": {"$gt": after, "$lt": below}})

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from ingest.entry import Entry
 
@@ -18,5 +18,3 @@ class Plan(Entry):
     remind_balance_at: Annotated[tuple[Money, ...], Field(max_length=10)] = ()
     returns: frozenset[Literal["failed", "expired", "cancelled", "unknown"]] = frozenset()
     """Messages that end so give back what they cost."""
-    notice_url: Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://\S+)?$")] = ""
-    """Where reminders are posted as well; operators set it."""

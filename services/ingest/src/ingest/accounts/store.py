@@ -8,9 +8,9 @@ leaves the rest alone, so that a restart never undoes what somebody changed.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ingest.accounts.feed import Feed
 from ingest.catalogue import AccountFacts
 from yizhan_runtime.clock import Clock
+from yizhan_runtime.feed import Feed
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.mongo import Document, Mongo
 
@@ -64,7 +64,9 @@ class AccountStore:
             if account_id not in found:
                 return None
             there = found[account_id]
-            facts = AccountFacts.model_validate({**there["facts"], **values, "id": account_id})
+            facts = AccountFacts.model_validate(
+                {**plain(facts_of(there)), **values, "id": account_id}
+            )
             change = self._change(by) | {"fields": sorted(values)}
             if await self._write(there, facts, API, change):
                 await self.feed.refresh()

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from ingest.catalogue import Scope
 from ingest.keys.domain import Key, Secret
-from ingest.keys.vault import CannotOpen, Vault
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.mongo import Document, Index, Mongo
+from yizhan_runtime.vault import CannotOpen, Vault
 
 log = get_logger(__name__)
 

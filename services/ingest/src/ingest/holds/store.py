@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ingest.accounts.feed import Feed
 from ingest.ports import Publisher
 from yizhan_contracts.events import HoldChanged, HoldKind
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Retryable
+from yizhan_runtime.feed import Feed
 from yizhan_runtime.logs import get_logger
 from yizhan_runtime.mongo import Document, Index, Mongo
 from yizhan_telecom.holds import Holds

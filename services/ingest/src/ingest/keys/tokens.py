@@ -14,9 +14,9 @@ from ingest.catalogue import Scope
 from ingest.codes import Code
 from ingest.errors import RequestRefused
 from ingest.keys.callers import Caller
-from ingest.keys.vault import derive
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.tokens import ALGORITHM, AUDIENCE, ISSUER
+from yizhan_runtime.vault import derive
 
 
 class TokenIssuer:

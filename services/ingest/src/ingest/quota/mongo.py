@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ingest.accounts.feed import Feed
 from ingest.quota.wallet import Notice, OpenLease, PackageKind, Wallet, wallet_of
 from yizhan_runtime.clock import Clock
+from yizhan_runtime.feed import Feed
 from yizhan_runtime.mongo import Document, Mongo
 
 WALLETS = "wallets"

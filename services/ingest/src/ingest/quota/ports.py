@@ -1,6 +1,6 @@
 """What quota needs of its stores. Every method raises Retryable while the store is away."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,10 +56,6 @@ class Notices(Protocol):
     async def rearm(self, account_id: str, mark: str) -> None:
         """Let a threshold be crossed again."""
         ...
-
-
-Post = Callable[[str, bytes], Awaitable[None]]
-"""Posts a notice to an address; never raises."""
 
 
 class PaidInputs(Protocol):

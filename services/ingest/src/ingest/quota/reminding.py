@@ -1,7 +1,8 @@
 """Reminders that a package or the balance runs low: each crossing is told once.
 
-A crossing is claimed in the wallet, with its number, together with the notice; then told; then
-taken off. What a crash left there is told again, under the same id.
+A crossing is claimed in the wallet, with its number, together with the notice; then published
+(receipts pushes it to the account, as it does all else); then taken off. What a crash left there is
+told again, under the same id.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from datetime import timedelta
 
 from ingest.accounts.plan import Plan
 from ingest.ports import Catalogue, Publisher
-from ingest.quota.ports import Notices, Post
+from ingest.quota.ports import Notices
 from ingest.quota.wallet import E4, Notice, Wallet
 from yizhan_contracts.events import AccountNotified, NoticeKind
 from yizhan_runtime.clock import Clock
@@ -60,13 +61,11 @@ class Reminding:
         notices: Notices,
         catalogue: Catalogue,
         publisher: Publisher,
-        post: Post,
         clock: Clock,
     ) -> None:
         self._notices = notices
         self._catalogue = catalogue
         self._publisher = publisher
-        self._post = post
         self._clock = clock
         self._wallets: dict[str, Wallet] = {}
         self._changed: set[str] = set()
@@ -108,16 +107,16 @@ class Reminding:
             if mark.is_crossed and mark.name not in wallet.told:
                 notice = await self._notices.claim(wallet.account_id, mark.name, mark.left)
                 if notice is not None:
-                    await self._tell(wallet, mark, notice, plan)
+                    await self._tell(wallet, mark, notice)
             elif not mark.is_crossed and mark.name in wallet.told:
                 await self._notices.rearm(wallet.account_id, mark.name)
         due = self._clock.now() - LEFT_BEHIND
         marks = {mark.name: mark for mark in marks_of(wallet, plan)}
         for notice in wallet.notices:
             if notice.at < due and notice.mark in marks:
-                await self._tell(wallet, marks[notice.mark], notice, plan)
+                await self._tell(wallet, marks[notice.mark], notice)
 
-    async def _tell(self, wallet: Wallet, mark: Mark, notice: Notice, plan: Plan) -> None:
+    async def _tell(self, wallet: Wallet, mark: Mark, notice: Notice) -> None:
         event = AccountNotified(
             notice_id=f"{wallet.account_id}.{notice.mark}.{notice.number}",
             account_id=wallet.account_id,
@@ -129,6 +128,4 @@ class Reminding:
             noticed_at=notice.at,
         )
         await self._publisher.publish([event])
-        if plan.notice_url:
-            await self._post(plan.notice_url, event.model_dump_json().encode())
         await self._notices.told(wallet.account_id, notice.number)

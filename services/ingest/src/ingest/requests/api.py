@@ -219,10 +219,15 @@ def _shown(message: MessageAccepted) -> Accepted:
     )
 
 
-def _answered(many: SendMany, rows: Sequence[Row]) -> bytes:
+def _answered(many: SendMany, batch_id: str, rows: Sequence[Row]) -> bytes:
     messages = [_row(index, row, many.recipients[index]) for index, row in enumerate(rows)]
     accepted = sum(isinstance(row, MessageAccepted) for row in rows)
-    answer = {"accepted": accepted, "refused": len(rows) - accepted, "messages": messages}
+    answer = {
+        "batch_id": batch_id,
+        "accepted": accepted,
+        "refused": len(rows) - accepted,
+        "messages": messages,
+    }
     return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
 
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from math import ceil
 from typing import Protocol
 
@@ -22,13 +23,15 @@ from ingest.requests.collector import Collector, Full
 from ingest.requests.problems import invalid
 from ingest.requests.service import AcceptRequests, Naming, Pending, body_hash
 from ingest.requests.wire import Recipient, SendMany, SendRequest
-from yizhan_contracts.events import MessageAccepted
+from yizhan_contracts.events import BatchClosed, MessageAccepted
+from yizhan_contracts.ids import RandomBits
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Retryable
 
 Row = MessageAccepted | RequestRefused
 Outcome = MessageAccepted | Exception
-Write = Callable[[SendMany, Sequence[Row]], bytes]
+Write = Callable[[SendMany, str, Sequence[Row]], bytes]
+"""Makes the answer, of the request, its batch's id, and the rows' outcomes."""
 
 _KEY = "Idempotency-Key"
 _YIELD_ROWS = 25
@@ -44,6 +47,15 @@ class Answer:
     body_hash: str
     body: bytes
     given_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The rows of one request that can be messages."""
+
+    batch_id: str
+    account_id: str
+    rows: Sequence[Pending]
 
 
 class Answers(Protocol):
@@ -64,6 +76,7 @@ class AcceptMany:
         requests: AcceptRequests,
         answers: Answers,
         clock: Clock,
+        random_bits: RandomBits,
         *,
         timeout_s: float,
         max_waiting: int = 32,
@@ -71,8 +84,9 @@ class AcceptMany:
         self._requests = requests
         self._answers = answers
         self._clock = clock
+        self._random_bits = random_bits
         self._timeout_s = timeout_s
-        self.collector: Collector[Sequence[Pending], Sequence[Outcome]] = Collector(
+        self.collector: Collector[_Batch, Sequence[Outcome]] = Collector(
             self._round, max_round=1, max_waiting=max_waiting
         )
 
@@ -83,7 +97,7 @@ class AcceptMany:
         """
         try:
             if key is None:
-                return write(many, await self._rows(caller, many, None))
+                return await self._batch(caller, many, None, write)
             naming = Naming(
                 digest("requests", caller.account_id, key), body_hash(many), is_noted=False
             )
@@ -97,7 +111,7 @@ class AcceptMany:
     async def _once(self, caller: Caller, many: SendMany, naming: Naming, write: Write) -> bytes:
         known = await self._answers.find(naming.input_id)
         if known is None:
-            body = write(many, await self._rows(caller, many, naming))
+            body = await self._batch(caller, many, naming, write)
             mine = Answer(naming.input_id, naming.body_hash, body, self._clock.now())
             if await self._answers.add(mine):
                 return body
@@ -106,27 +120,39 @@ class AcceptMany:
             raise RequestRefused.of(422, Code.IDEMPOTENCY_KEY_REUSED, _KEY)
         return known.body
 
-    async def _rows(self, caller: Caller, many: SendMany, naming: Naming | None) -> list[Row]:
-        rows = await self._prepare(caller, many, naming)
+    async def _batch(
+        self, caller: Caller, many: SendMany, naming: Naming | None, write: Write
+    ) -> bytes:
+        """Accept the rows as a batch, the same for a repeat of the key, and give the answer."""
+        batch_id = naming.input_id[:32] if naming else f"{self._random_bits(128):032x}"
+        return write(many, batch_id, await self._rows(caller, many, naming, batch_id))
+
+    async def _rows(
+        self, caller: Caller, many: SendMany, naming: Naming | None, batch_id: str
+    ) -> list[Row]:
+        rows = await self._prepare(caller, many, naming, batch_id)
         pending = [row for row in rows if isinstance(row, Pending)]
-        submitted = await self.collector.submit(pending, self._timeout_s) if pending else ()
+        batch = _Batch(batch_id, caller.account_id, pending)
+        submitted = await self.collector.submit(batch, self._timeout_s) if pending else ()
         outcomes = iter(submitted)
         return [_row(next(outcomes) if isinstance(row, Pending) else row) for row in rows]
 
-    async def _round(
-        self, items: Sequence[Sequence[Pending]]
-    ) -> Sequence[Sequence[Outcome] | Exception]:
-        return [await self._requests.round(pending) for pending in items]
+    async def _round(self, batches: Sequence[_Batch]) -> Sequence[Sequence[Outcome] | Exception]:
+        return [
+            await self._requests.round(batch.rows, partial(_closing, batch, self._clock))
+            for batch in batches
+        ]
 
     async def _prepare(
-        self, caller: Caller, many: SendMany, naming: Naming | None
+        self, caller: Caller, many: SendMany, naming: Naming | None, batch_id: str
     ) -> list[Pending | RequestRefused]:
         rows: list[Pending | RequestRefused] = []
         for index, recipient in enumerate(many.recipients):
             if index % _YIELD_ROWS == _YIELD_ROWS - 1:
                 await asyncio.sleep(0)
             mine = replace(naming, input_id=f"{naming.input_id}.{index}") if naming else None
-            rows.append(self._prepare_row(caller, many, recipient, mine))
+            row = self._prepare_row(caller, many, recipient, mine)
+            rows.append(_of_batch(row, batch_id) if isinstance(row, Pending) else row)
         return rows
 
     def _prepare_row(
@@ -138,6 +164,29 @@ class AcceptMany:
             if error.refusals[0].code is Code.ACCOUNT_NOT_VERIFIED:
                 raise
             return error
+
+
+def _closing(batch: _Batch, clock: Clock, outcomes: Sequence[Outcome]) -> Sequence[BatchClosed]:
+    """Say that a batch is complete, with its messages; a repeat says so again."""
+    accepted = tuple(one.message_id for one in outcomes if isinstance(one, MessageAccepted))
+    if not accepted or any(_concerns_all(one) for one in outcomes):
+        return ()
+    closed = BatchClosed(
+        batch_id=batch.batch_id,
+        account_id=batch.account_id,
+        total=len(accepted),
+        message_ids=accepted,
+        closed_at=clock.now(),
+    )
+    return (closed,)
+
+
+def _of_batch(row: Pending, batch_id: str) -> Pending:
+    """Say in a message which batch it is of."""
+    message = row.input.message
+    origin = message.origin.model_copy(update={"batch_id": batch_id})
+    message = message.model_copy(update={"origin": origin})
+    return replace(row, input=replace(row.input, message=message))
 
 
 def _single(many: SendMany, written: object) -> SendRequest:
@@ -166,6 +215,13 @@ def _row(outcome: Outcome) -> Row:
     """Sort outcomes: a row's own refusal is told in its place, all else concerns the request."""
     if isinstance(outcome, MessageAccepted):
         return outcome
-    if not isinstance(outcome, RequestRefused) or outcome.refusals[0].field == _KEY:
+    if not isinstance(outcome, RequestRefused) or _concerns_all(outcome):
         raise outcome
     return outcome
+
+
+def _concerns_all(outcome: Outcome) -> bool:
+    """Tell whether a row's outcome is the request's: it is not answered row by row then."""
+    if isinstance(outcome, RequestRefused):
+        return outcome.refusals[0].field == _KEY
+    return isinstance(outcome, Exception)

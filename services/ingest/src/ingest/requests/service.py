@@ -7,10 +7,11 @@ ago: whoever began it is gone, the repeat takes over with the same ids. Two take
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -36,7 +37,7 @@ from ingest.templates import trial
 from ingest.templates.matching import Match
 from ingest.templates.model import Template
 from yizhan_contracts import ids
-from yizhan_contracts.events import MessageAccepted, Origin, OriginKind
+from yizhan_contracts.events import Event, MessageAccepted, Origin, OriginKind
 from yizhan_contracts.ids import RandomBits
 from yizhan_runtime.clock import Clock
 from yizhan_runtime.errors import Retryable
@@ -60,6 +61,19 @@ class Pending:
     input: Input
     is_noted: bool
     home_region: str
+
+
+Closing = Callable[[Sequence[MessageAccepted | Exception]], Sequence[Event]]
+"""Makes what is published with the messages of a round, of their outcomes."""
+
+
+class _Stored(NamedTuple):
+    """What became of a round's inputs, by their ids, in payment and in the store."""
+
+    leaders: Mapping[str, Pending]
+    paid: Mapping[str, Input]
+    unpaid: Mapping[str, RequestRefused]
+    existing: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,25 +176,33 @@ class AcceptRequests:
         made = Input(naming.input_id, message, now, naming.body_hash)
         return Pending(made, naming.is_noted, home)
 
-    async def round(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
-        """Store and publish what waits, all at once; give each its message or its refusal."""
+    async def round(
+        self, pending: Sequence[Pending], closing: Closing | None = None
+    ) -> Sequence[MessageAccepted | Exception]:
+        """Store and publish what waits, all at once; give each its message or its refusal.
+
+        With ``closing``, what it makes of the messages is published with them.
+        """
         inputs = [item.input for item in pending]
         over = dict(await stopped(self._stops, self._inputs, inputs))
         if self._admission is not None:
             wanted = [item for item in inputs if item.input_id not in over]
             over |= await self._admission.refusals(wanted)
         within = [item for item in pending if item.input.input_id not in over]
-        outcomes = iter(await self._store(within) if within else ())
+        outcomes = iter(await self._store(within, closing) if within else ())
         return [over.get(item.input_id) or next(outcomes) for item in inputs]
 
-    async def _store(self, pending: Sequence[Pending]) -> Sequence[MessageAccepted | Exception]:
+    async def _store(
+        self, pending: Sequence[Pending], closing: Closing | None
+    ) -> Sequence[MessageAccepted | Exception]:
         leaders = {item.input.input_id: item for item in reversed(pending)}
         with self._purse.open_till() as till:
             paid, unpaid = await self._pay(leaders, till)
             till.storing()
             existing = {*await self._inputs.add(list(paid.values())), *unpaid}
             await till.settle(existing)
-            return await self._follow_up(pending, leaders, paid, unpaid, existing)
+            stored = _Stored(leaders, paid, unpaid, existing)
+            return await self._follow_up(pending, stored, closing)
 
     async def _pay(
         self, leaders: Mapping[str, Pending], till: Till
@@ -202,23 +224,23 @@ class AcceptRequests:
     async def _follow_up(
         self,
         pending: Sequence[Pending],
-        leaders: Mapping[str, Pending],
-        paid: Mapping[str, Input],
-        unpaid: Mapping[str, RequestRefused],
-        existing: Collection[str],
+        stored: _Stored,
+        closing: Closing | None,
     ) -> Sequence[MessageAccepted | Exception]:
         """Publish what was stored now, or before; what could not be paid may be a repeat."""
         told, due = await self._repeats(
-            [p.input for p in pending if p.input.input_id in existing], unpaid
+            [p.input for p in pending if p.input.input_id in stored.existing], stored.unpaid
         )
-        first = {name: item for name, item in paid.items() if name not in existing}
+        first = {k: item for k, item in stored.paid.items() if k not in stored.existing}
         publish = {**first, **due}
-        await self._publisher.publish([item.message for item in publish.values()])
-        self.notes.add(name for name in publish if leaders[name].is_noted)
+        outcomes = {**told, **publish}
+        answers = [_outcome(item.input, outcomes[item.input.input_id]) for item in pending]
+        closed = closing(answers) if closing is not None else ()
+        await self._publisher.publish([*(item.message for item in publish.values()), *closed])
+        self.notes.add(name for name in publish if stored.leaders[name].is_noted)
         self._count(first.values(), is_repeat=False)
         self._count(due.values(), is_repeat=True)
-        outcomes = {**told, **publish}
-        return [_outcome(item.input, outcomes[item.input.input_id]) for item in pending]
+        return answers
 
     async def _repeats(
         self, repeats: Sequence[Input], unpaid: Mapping[str, RequestRefused]

@@ -183,6 +183,8 @@ class Answered(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"xml": {"name": "answered"}})
 
+    batch_id: str
+    """What the messages have in common: holds stop it, ``batch.finished`` speaks of it."""
     accepted: int
     refused: int
     messages: list[AcceptedRow | RefusedRow]

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from ingest.accounts.feed import Feed
 from ingest.reviews.lifecycle import Kind, Name, Step, Taken
 from yizhan_runtime.clock import Clock
+from yizhan_runtime.feed import Feed
 from yizhan_runtime.mongo import Document, Mongo
 
 REVIEWS = "reviews"

@@ -14,12 +14,10 @@ from receipts.api import or_unavailable
 from receipts.exports.domain import Export, ExportQuery, Format, Shown, State, key_of
 from receipts.exports.service import Exports
 from yizhan_runtime import Clock, get_logger
-from yizhan_runtime.tokens import Holder
+from yizhan_runtime.tokens import PERSONAL, Holder
 
 log = get_logger(__name__)
 
-PERSONAL: Final = "read:personal"
-"""The scope that whole numbers and texts are shown with."""
 _MEDIA: Final = {
     Format.CSV: "text/csv; charset=utf-8",
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -149,7 +147,7 @@ def _require_own(holder: Holder, account_id: str) -> None:
 
 
 def _require_personal(holder: Holder, *, is_asked: bool) -> None:
-    if is_asked and not holder.is_operator and PERSONAL not in holder.scopes:
+    if is_asked and not holder.may_see_personal:
         raise HTTPException(
             403, f"whole numbers and texts need a token with the scope {PERSONAL}: ask ingest"
         )

@@ -13,6 +13,7 @@ from receipts.ledger.catching_up import CatchingUp
 from receipts.ledger.conservation import MIN_AGE_S, Leak, id_at
 from receipts.ledger.documents import Document
 from receipts.metrics import Metrics
+from yizhan_contracts import ids
 from yizhan_runtime import Clock, Retryable, get_logger
 from yizhan_runtime.slices import Slices
 
@@ -36,6 +37,10 @@ class Cell(NamedTuple):
 
 class BalanceStore(Protocol):
     """Counts ranges of ids; keeps what was counted of closed slices."""
+
+    async def next_id(self, first: str) -> str | None:
+        """Give the first id from ``first`` on that was accepted, or settled."""
+        ...
 
     async def count_settled(self, after: str, below: str) -> dict[Cell, int]: ...
     async def count_messages(self, after: str, below: str) -> dict[Cell, int]: ...
@@ -82,7 +87,7 @@ class Balance:
         now_s = self._clock.now().timestamp()
         if not self._is_loaded:
             await self._load(now_s)
-        for begin in list(self._slices.due(now_s)):
+        for begin in await self._occupied(sorted(self._slices.due(now_s)), now_s):
             await self._count_slice(begin, now_s)
         first = self._slices.first(now_s)
         self._counts = {begin: counts for begin, counts in self._counts.items() if begin >= first}
@@ -110,6 +115,21 @@ class Balance:
             self._slices.close(begin)
             self._counts[begin] = {Cell(*cell): count for *cell, count in document["counts"]}
         self._is_loaded = True
+
+    async def _occupied(self, due: Sequence[int], now_s: float) -> list[int]:
+        """Leave out the slices without a single id: one look finds the next that has any."""
+        found, next_s = [], float("-inf")
+        for begin in due:
+            if next_s < begin:
+                next_id = await self._store.next_id(_first_id(begin))
+                next_s = ids.created_ms_of(next_id) / 1000 if next_id else float("inf")
+            if next_s < begin + _SLICE_S:
+                found.append(begin)
+                continue
+            self._slices.count(begin, now_s)
+            if self._slices.age_s(begin, now_s) >= _CLOSES_AFTER_S:
+                self._slices.close(begin)
+        return found
 
     async def _count_slice(self, begin: int, now_s: float) -> None:
         """Count what settled before what was accepted: what settles meanwhile is in flight."""

@@ -39,6 +39,7 @@ _SAMPLE: Final = 100
 """Attempts on either side. Enough to tell one half from seven tenths, and read in some ms."""
 _KEPT_S: Final = 5.0
 """How long an answer of the store is taken for the present."""
+_AT_A_TIME: Final = 16
 _LOOK_S: Final = 10.0
 
 
@@ -139,17 +140,18 @@ class Feeds:
         return changed
 
     async def _cohorts(self, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Cohort]:
-        """Read what is not known of a moment ago; several at a time."""
+        """Read what is not known of a moment ago; some at a time. Others may ask meanwhile."""
         oldest = self._clock.monotonic() - _KEPT_S
         self._kept = {key: kept for key, kept in self._kept.items() if kept[0] > oldest}
         keys = set(wanted)
-        missing = list(keys - self._kept.keys())
-        read_at = self._clock.monotonic()
-        for key, cohort in zip(
-            missing, await asyncio.gather(*(self._cohort(*key) for key in missing)), strict=True
-        ):
-            self._kept[key] = (read_at, cohort)
-        return {key: self._kept[key][1] for key in keys}
+        found = {key: self._kept[key][1] for key in keys & self._kept.keys()}
+        missing = sorted(keys - found.keys())
+        for begin in range(0, len(missing), _AT_A_TIME):
+            some, read_at = missing[begin : begin + _AT_A_TIME], self._clock.monotonic()
+            cohorts = await asyncio.gather(*(self._cohort(*key) for key in some))
+            found |= zip(some, cohorts, strict=True)
+            self._kept |= {key: (read_at, found[key]) for key in some}
+        return found
 
     async def _cohort(self, channel: str, slot: int) -> Cohort:
         begin = datetime.fromtimestamp(slot, tz=UTC)

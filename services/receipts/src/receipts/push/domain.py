@@ -23,9 +23,9 @@ def next_try_at(now: datetime, tries: int) -> datetime:
     return now + timedelta(seconds=_jittered(pause_s))
 
 
-def is_given_up(first_at: datetime, now: datetime) -> bool:
-    """Tell whether a result has been tried for a day."""
-    return now - first_at >= GIVE_UP_AFTER
+def is_given_up(since: datetime, now: datetime) -> bool:
+    """Tell whether something has been tried for a day."""
+    return now - since >= GIVE_UP_AFTER
 
 
 @dataclass(slots=True)
@@ -46,6 +46,8 @@ class Breaker:
         self.is_probing = self.rests > 0
 
     def succeeded(self) -> None:
+        """Note an acknowledgement, or that somebody says it is well now: no rest is left."""
+        self.resting_until = 0.0
         self.failures = self.rests = 0
         self.is_probing = False
 

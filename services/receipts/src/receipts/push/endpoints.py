@@ -1,69 +1,159 @@
-"""Where each account wants its receipts: a YAML file, checked whole before anything is pushed.
+"""Where an account wants to be told, and how it is told there. Pure."""
 
-    allow_private: ["127.0.0.1/32"]   # may be pushed to though they are private, on any port
-    allow_ports: [8443]               # elsewhere, beside 80 and 443
-endpoints:
-  acme: {url: "https://example.com/receipts", concurrency: 4, timeout_s: 10}
-"""
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, NamedTuple
 
-from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
-
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 from yarl import URL
 
-from receipts.errors import ForbiddenAddress
-from receipts.push.guard import Guard
-from yizhan_runtime import Misconfigured
+BOTH_SIGN_FOR: Final = timedelta(hours=24)
+"""After a rotation the secret before it signs as well, so that receivers change over in peace."""
 
 
-class Endpoint(BaseModel):
-    """One customer's receiver."""
+class About(StrEnum):
+    """What is told at an address."""
+
+    RESULTS = "results"
+    """What became of SMS, in the S3 format."""
+    EVENTS = "events"
+    """All else, in the envelope of Standard Webhooks."""
+
+
+class State(StrEnum):
+    """What an endpoint does."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    """Nothing is sent, everything is kept."""
+    DELETED = "deleted"
+
+
+class Wishes(BaseModel):
+    """What a customer says of an endpoint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: HttpUrl
+    url: HttpUrl | None = None
+    """Where results go."""
+    events_url: HttpUrl | None = None
     concurrency: int = Field(default=4, ge=1, le=64)
+    """Requests at a time, at each of the two addresses."""
     timeout_s: float = Field(default=10.0, gt=0, le=60)
 
-
-class Endpoints(BaseModel):
-    """All receivers, and what the guard lets through for them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    allow_private: tuple[IPv4Network | IPv6Network, ...] = ()
-    allow_ports: tuple[int, ...] = ()
-    endpoints: dict[str, Endpoint] = Field(default_factory=dict)
-
-    def guard(self) -> Guard:
-        return Guard(self.allow_private, self.allow_ports)
+    def url_for(self, about: About) -> HttpUrl | None:
+        return self.url if about is About.RESULTS else self.events_url
 
 
-def load_endpoints(path: Path | None) -> Endpoints:
-    """Read and check the file; without one nobody is pushed to. Raises Misconfigured."""
-    if path is None:
-        return Endpoints()
-    try:
-        endpoints = Endpoints.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
-    except (OSError, yaml.YAMLError) as error:
-        raise Misconfigured(f"{path} cannot be read: {type(error).__name__}") from error
-    except ValidationError as error:
-        raise Misconfigured(f"{path}: {_explain(error)}") from error
-    _check_urls(path, endpoints)
-    return endpoints
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What pushes are signed with. ``clear`` is empty where it cannot be opened any more."""
+
+    secret_id: str
+    clear: str = field(repr=False)
+    created_at: datetime
+    retires_at: datetime | None = None
+    sealed: str = ""
+    """As it is kept; empty until it is."""
 
 
-def _check_urls(path: Path, endpoints: Endpoints) -> None:
-    guard = endpoints.guard()
-    for account_id, endpoint in endpoints.endpoints.items():
-        try:
-            guard.check_url(URL(str(endpoint.url)))
-        except ForbiddenAddress as error:
-            raise Misconfigured(f"{path}: endpoints.{account_id}: {error}") from error
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An account's endpoint, as it is in force. Never changed in place."""
+
+    account_id: str
+    wishes: Wishes
+    state: State = State.ACTIVE
+    secrets: tuple[Secret, ...] = ()
+    """The newest first."""
+    resumed_at: datetime | None = None
+    version: int = 1
+    seed: str = ""
+    """Digest of the file's entry that it comes from."""
+
+    def target(self, about: About) -> "Target | None":
+        """Give the address for one matter, if there is one."""
+        url = self.wishes.url_for(about)
+        if url is None or self.state is State.DELETED:
+            return None
+        return Target(
+            self.account_id,
+            about,
+            URL(str(url)),
+            self.wishes.concurrency,
+            self.wishes.timeout_s,
+            self.secrets,
+            self.state is State.PAUSED,
+            self.resumed_at,
+        )
 
 
-def _explain(error: ValidationError) -> str:
-    problems = error.errors(include_input=False, include_url=False)
-    return "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems[:5])
+class Target(NamedTuple):
+    """One address of an endpoint, with all that a push to it needs to know."""
+
+    account_id: str
+    about: About
+    url: URL
+    concurrency: int = 4
+    timeout_s: float = 10.0
+    secrets: tuple[Secret, ...] = ()
+    is_paused: bool = False
+    resumed_at: datetime | None = None
+
+    @property
+    def lane_id(self) -> str:
+        return lane_id_of(self.about, self.account_id)
+
+    def signing_keys(self, now: datetime) -> list[str]:
+        """Give the secrets that sign now, the newest first."""
+        return [one.clear for one in self.secrets if one.clear and not _is_over(one, now)]
+
+
+def lane_id_of(about: About, account_id: str) -> str:
+    """Name what goes to one address."""
+    return f"{about}:{account_id}"
+
+
+def changed(endpoint: Endpoint, wishes: Wishes) -> Endpoint:
+    """Give it other wishes; a deleted one is there again, with no secret."""
+    state = State.ACTIVE if endpoint.state is State.DELETED else endpoint.state
+    return replace(endpoint, wishes=wishes, state=state)
+
+
+def paused(endpoint: Endpoint) -> Endpoint:
+    """Let it be told nothing for now."""
+    return replace(endpoint, state=State.PAUSED)
+
+
+def resumed(endpoint: Endpoint, now: datetime) -> Endpoint:
+    """Let it go on. What waits has its day from now: it could not be told meanwhile."""
+    if endpoint.state is not State.PAUSED:
+        return endpoint
+    return replace(endpoint, state=State.ACTIVE, resumed_at=now)
+
+
+def deleted(endpoint: Endpoint) -> Endpoint:
+    """End it. Addresses and secrets are forgotten."""
+    return replace(endpoint, state=State.DELETED, wishes=Wishes(), secrets=())
+
+
+def rotated(endpoint: Endpoint, fresh: Secret, now: datetime) -> Endpoint:
+    """Give it its next secret; the one before it signs for a day more, older ones no more."""
+    before = [replace(one, retires_at=now + BOTH_SIGN_FOR) for one in endpoint.secrets[:1]]
+    return replace(endpoint, secrets=(fresh, *before))
+
+
+def unsigned(endpoint: Endpoint) -> Endpoint:
+    """Take its secrets away."""
+    return replace(endpoint, secrets=())
+
+
+def signing(secrets: Iterable[Secret], now: datetime) -> list[Secret]:
+    """Give the secrets that are not over."""
+    return [one for one in secrets if not _is_over(one, now)]
+
+
+def _is_over(secret: Secret, now: datetime) -> bool:
+    return secret.retires_at is not None and secret.retires_at <= now

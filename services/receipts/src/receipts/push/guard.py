@@ -83,6 +83,13 @@ class Guard:
             raise ForbiddenAddress("the name resolved to something that is no address")
         self._check(address, port)
 
+    def is_allowed_literal(self, url: URL) -> bool:
+        """Tell whether a URL names, by its address, a network that operators let through."""
+        address = _literal(url.host or "")
+        return address is not None and all(
+            any(inner in network for network in self._allowed) for inner in _unwrap(address)
+        )
+
     def _check(self, address: Address, port: int) -> None:
         for inner in _unwrap(address):
             if any(inner in network for network in self._allowed):

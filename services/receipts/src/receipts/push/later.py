@@ -7,16 +7,18 @@ from datetime import datetime, timedelta
 from receipts.metrics import Metrics, Push
 from receipts.push.domain import GIVE_UP_AFTER, is_given_up, next_try_at
 from receipts.push.lanes import Lane, Lanes
-from receipts.push.ports import PushStore, Waiting
-from receipts.push.s3 import MAX_RESULTS
-from receipts.push.speaker import Speaker
+from receipts.push.ports import Waiting, WaitingStore
 from yizhan_runtime import Clock, Retryable, backoff_s, get_logger
 
 log = get_logger(__name__)
 
 _BUSY_S = 1.0
-_IDLE_S = 5.0
+_IDLE_S = 2.0
+_WOKEN_S = 0.05
+"""Between two looks, however often it is woken."""
 _LEASE_S = 120.0
+_OTHERS_S = 10.0
+"""A lane that another instance has is left to it for so long."""
 _COUNT_EVERY_S = 15.0
 _PARK_EVERY_S = 60.0
 _PARK_PAGE = 1000
@@ -24,27 +26,30 @@ _BUSY_ELSEWHERE_S = 2.0
 
 
 class Later:
-    """Serves the accounts that have results waiting, each in a task of its own."""
+    """Serves the lanes that have something waiting, each in a task of its own.
+
+    A lane costs nothing while nothing waits in it, and next to nothing while it rests or is paused.
+    """
 
     def __init__(
-        self,
-        lanes: Lanes,
-        store: PushStore,
-        speaker: Speaker,
-        clock: Clock,
-        metrics: Metrics,
-        owner: str,
+        self, lanes: Lanes, store: WaitingStore, clock: Clock, metrics: Metrics, owner: str
     ) -> None:
         self._lanes = lanes
         self._store = store
-        self._speaker = speaker
         self._clock = clock
         self._metrics = metrics
         self._owner = owner
         self._serving: dict[str, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
         self._counted_at = float("-inf")
         self._had_some = True
-        self._parked_at: dict[str, float] = {}
+        self._not_before: dict[str, float] = {}
+        """Lanes that are not looked at until then: resting, gone, or another instance's."""
+        self._leased_until: dict[str, datetime] = {}
+
+    def wake(self) -> None:
+        """Have it look soon: something was stored that is due."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Look for ever, each second while something waits."""
@@ -58,27 +63,53 @@ class Later:
                     tries += 1
                     log.warning("later pushes wait", extra={"why": str(error), "tries": tries})
                     pause_s = backoff_s(tries)
-                await self._clock.sleep(pause_s)
+                await self._sleep(pause_s)
         finally:
             for task in self._serving.values():
                 task.cancel()
 
+    async def _sleep(self, pause_s: float) -> None:
+        """Sleep until the next look, or until it is woken."""
+        sleeping = asyncio.ensure_future(self._clock.sleep(pause_s))
+        waking = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait((sleeping, waking), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waking.cancel()
+        if self._woken.is_set():
+            await self._clock.sleep(_WOKEN_S)
+            self._woken.clear()
+
     async def turn(self) -> float:
-        """Begin to serve every account that has something due; give the pause to the next turn."""
+        """Begin to serve every lane that has something due; give the pause to the next turn."""
         self._collect()
         earliest = await self._store.earliest_waiting()
         now = self._clock.now()
-        for account_id, next_at in earliest.items():
-            if next_at <= now and account_id not in self._serving:
-                task = asyncio.ensure_future(self._serve(account_id))
-                self._serving[account_id] = task
+        for lane_id, next_at in earliest.items():
+            if next_at <= now and lane_id not in self._serving:
+                self._begin(lane_id)
         await self._count(has_some=bool(earliest))
         return _BUSY_S if earliest else _IDLE_S
 
+    def _begin(self, lane_id: str) -> None:
+        """Begin with a lane, unless nothing can be done about it now."""
+        lane, now = self._lanes.find(lane_id), self._clock.monotonic()
+        if lane is not None and lane.target.is_paused:
+            return
+        if lane is not None and not lane.breaker.is_resting(now):
+            if now >= self._not_before.get(lane_id, float("-inf")):
+                self._serving[lane_id] = asyncio.ensure_future(self._serve(lane))
+            return
+        key = f"old {lane_id}"
+        if now >= self._not_before.get(key, float("-inf")):
+            self._not_before[key] = now + _PARK_EVERY_S
+            self._serving[lane_id] = asyncio.ensure_future(self._park_old(lane_id, lane))
+
     def _collect(self) -> None:
         """Let go of those that are served, and raise what went wrong."""
-        for account_id in [a for a, task in self._serving.items() if task.done()]:
-            self._serving.pop(account_id).result()
+        for lane_id in [one for one, task in self._serving.items() if task.done()]:
+            self._serving.pop(lane_id).result()
 
     async def wait(self) -> None:
         """Wait until all that is being served is served."""
@@ -93,24 +124,37 @@ class Later:
             self._counted_at, self._had_some = now, has_some
             self._metrics.record_push_due(*await self._store.count_waiting())
 
-    async def _serve(self, account_id: str) -> None:
-        lane = self._lanes.of(account_id)
-        is_resting = lane is None or lane.breaker.is_resting(self._clock.monotonic())
-        if is_resting or lane is None:
-            await self._park_old(account_id)
+    async def _serve(self, lane: Lane) -> None:
+        until = await self._lease(lane.target.lane_id)
+        if until is None:
             return
-        now = self._clock.now()
-        until = now + timedelta(seconds=_LEASE_S)
-        if not await self._store.lease(account_id, self._owner, now, until):
-            return
-        while lane.free_slots and self._clock.now() < until - timedelta(seconds=_LEASE_S / 2):
+        most = lane.speaker.matter.most
+        while lane.free_slots and not lane.target.is_paused and self._is_good(until):
             # After a rest, one request goes first.
             slots = 1 if lane.breaker.rests else lane.free_slots
-            due = await self._store.due_of(account_id, self._clock.now(), slots * MAX_RESULTS)
-            chunks = [due[i : i + MAX_RESULTS] for i in range(0, len(due), MAX_RESULTS)]
+            now = self._clock.now()
+            due = await self._store.due_of(lane.target.lane_id, now, slots * most)
+            chunks = [due[i : i + most] for i in range(0, len(due), most)]
             outcomes = await asyncio.gather(*(self._push(lane, chunk) for chunk in chunks))
             if not chunks or not all(outcomes):
                 return
+
+    def _is_good(self, until: datetime) -> bool:
+        return self._clock.now() < until - timedelta(seconds=_LEASE_S / 2)
+
+    async def _lease(self, lane_id: str) -> datetime | None:
+        """Make the lane ours for a while; None: another instance has it."""
+        known = self._leased_until.get(lane_id)
+        if known is not None and self._is_good(known):
+            return known
+        now = self._clock.now()
+        until = now + timedelta(seconds=_LEASE_S)
+        if await self._store.lease(lane_id, self._owner, now, until):
+            self._leased_until[lane_id] = until
+            return until
+        self._leased_until.pop(lane_id, None)
+        self._not_before[lane_id] = self._clock.monotonic() + _OTHERS_S
+        return None
 
     async def _push(self, lane: Lane, waiting: Sequence[Waiting]) -> bool:
         lane.running += 1
@@ -120,46 +164,46 @@ class Later:
             lane.running -= 1
 
     async def _say(self, lane: Lane, waiting: Sequence[Waiting]) -> bool:
-        loaded = await self._speaker.load({item.message_id for item in waiting})
-        with self._speaker.speaking_of(loaded.results) as results:
-            free = {result.message_id for result in results}
-            is_acknowledged = not results or await self._speaker.say(lane, results)
+        speaker = lane.speaker
+        loaded = await speaker.load(dict.fromkeys(item.subject_id for item in waiting))
+        with speaker.speaking_of(loaded.items) as items:
+            free = {item.subject_id for item in items}
+            is_acknowledged = not items or await speaker.say(lane.target, lane.breaker, items)
             if is_acknowledged:
-                await self._speaker.remember(results)
+                await speaker.remember(items)
             now = self._clock.now()
-            is_done = loaded.said | (free if is_acknowledged else set())
-            await self._store.remove_waiting([w for w in waiting if w.message_id in is_done])
-            left = [w for w in waiting if w.message_id not in is_done]
-            busy = [w for w in left if w.message_id not in free]
+            self._metrics.record_pushed(lane.target.about, Push.GONE, len(loaded.unknown))
+            is_done = loaded.said | loaded.unknown | (free if is_acknowledged else set())
+            await self._store.remove_waiting([w for w in waiting if w.subject_id in is_done])
+            left = [w for w in waiting if w.subject_id not in is_done]
+            busy = [w for w in left if w.subject_id not in free]
             await self._store.put_off([_soon(item, now) for item in busy])
-            await self._try_again([w for w in left if w.message_id in free], now)
+            await self._try_again(lane, [w for w in left if w.subject_id in free], now)
         return is_acknowledged
 
-    async def _try_again(self, failed: Sequence[Waiting], now: datetime) -> None:
-        given_up = [item for item in failed if is_given_up(item.first_at, now)]
-        await self._park(given_up)
+    async def _try_again(self, lane: Lane, failed: Sequence[Waiting], now: datetime) -> None:
+        over = {w.waiting_id for w in failed if is_given_up(lane.day_began(w.first_at), now)}
+        await self._park([item for item in failed if item.waiting_id in over])
         again = [
             item._replace(tries=item.tries + 1, next_at=next_try_at(now, item.tries + 1))
             for item in failed
-            if not is_given_up(item.first_at, now)
+            if item.waiting_id not in over
         ]
         await self._store.put_off(again)
 
-    async def _park_old(self, account_id: str) -> None:
+    async def _park_old(self, lane_id: str, lane: Lane | None) -> None:
         """Park what has waited for a day at an endpoint that nothing is sent to."""
-        now = self._clock.monotonic()
-        if now - self._parked_at.get(account_id, float("-inf")) < _PARK_EVERY_S:
-            return
-        self._parked_at[account_id] = now
         before = self._clock.now() - GIVE_UP_AFTER
-        while old := await self._store.older_of(account_id, before, _PARK_PAGE):
+        if lane is not None and lane.day_began(before) > before:
+            return
+        while old := await self._store.older_of(lane_id, before, _PARK_PAGE):
             await self._park(old)
 
     async def _park(self, waiting: Sequence[Waiting]) -> None:
         if waiting:
             await self._store.park(waiting, self._clock.now())
-            self._metrics.record_pushed(Push.PARKED, len(waiting))
-            log.warning("results were given up", extra={"results": len(waiting)})
+            self._metrics.record_pushed(waiting[0].about, Push.PARKED, len(waiting))
+            log.warning("pushes were given up", extra={"items": len(waiting)})
 
 
 def _soon(waiting: Waiting, now: datetime) -> Waiting:

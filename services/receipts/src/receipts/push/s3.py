@@ -37,6 +37,10 @@ class Result(NamedTuple):
     receive_time: str
     charging_num: int
 
+    @property
+    def subject_id(self) -> str:
+        return self.message_id
+
 
 def result_of_settled(settled: Mapping[str, Any]) -> Result:
     """Say what ``settled`` says of the SMS now."""
@@ -81,11 +85,17 @@ def body_of(results: Sequence[Result]) -> bytes:
 
 def is_acknowledged(body: bytes) -> bool:
     """Tell whether the answer to a push is ``{"respCode":"00000"}``. Nothing else will do."""
+    return resp_code(body) == _ACKNOWLEDGED
+
+
+def resp_code(body: bytes) -> str:
+    """Read the code of an answer; empty where there is none."""
     try:
         answer = json.loads(body)
     except ValueError:
-        return False
-    return isinstance(answer, dict) and answer.get("respCode") == _ACKNOWLEDGED
+        return ""
+    code = answer.get("respCode") if isinstance(answer, dict) else None
+    return code if isinstance(code, str) else ""
 
 
 def local_time(at: datetime, time_zone: str) -> str:

@@ -12,17 +12,20 @@ from typing import Any, TypeVar
 
 from receipts.metrics import Metrics, Push
 from receipts.push.domain import next_try_at
+from receipts.push.endpoints import About
 from receipts.push.lanes import Entry, Lane, Lanes
-from receipts.push.ports import PushStore, Waiting
-from receipts.push.s3 import MAX_RESULTS, Result
-from receipts.push.speaker import Loaded, Speaker
+from receipts.push.ports import Item, Waiting, WaitingStore
+from receipts.push.speaker import Loaded
 from yizhan_contracts.events import MessageSettled, VoiceRequested
 from yizhan_runtime import Clock, OpenRecord, Retryable, backoff_s, get_logger
+from yizhan_runtime.gathering import Gathering
 
 log = get_logger(__name__)
 
 T = TypeVar("T")
 _AGEING_INTERVAL_S = 0.25
+_STORE_GATHER_S = 0.02
+"""What a hundred dead customers did not take is stored with one insert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,12 @@ class PushTerms:
 
 
 class Pusher:
-    """Takes records in, gives each lane its own, and sends up to MAX_RESULTS of them in a POST."""
+    """Takes records in, gives each lane its own, and sends a hundred results in a POST."""
 
     def __init__(
         self,
         lanes: Lanes,
-        store: PushStore,
-        speaker: Speaker,
+        store: WaitingStore,
         clock: Clock,
         metrics: Metrics,
         terms: PushTerms,
@@ -50,22 +52,24 @@ class Pusher:
     ) -> None:
         self._lanes = lanes
         self._store = store
-        self._speaker = speaker
         self._clock = clock
         self._metrics = metrics
         self._terms = terms
         self._fail = fail
         self._tasks: set[asyncio.Task[None]] = set()
+        self._queued: set[Lane] = set()
+        """Lanes with a queue: the others, and there are many, cost nothing."""
         self._has_queued = asyncio.Event()
+        self._storing = Gathering(store.save_waiting, clock, _STORE_GATHER_S)
 
     def take(self, records: Sequence[OpenRecord[Any]]) -> None:
         """Queue what the records ask for. Never waits."""
         now = self._clock.monotonic()
         for record in records:
             event: MessageSettled | VoiceRequested = record.record.event
-            lane = self._lanes.of(event.account_id)
+            lane = self._lanes.of(About.RESULTS, event.account_id)
             if lane is None:
-                self._metrics.record_pushed(Push.NOBODY, 1)
+                self._metrics.record_pushed(About.RESULTS, Push.NOBODY, 1)
                 record.finish()
             elif isinstance(event, VoiceRequested) and not event.sms_failed:
                 record.finish()
@@ -76,7 +80,7 @@ class Pusher:
     def forget(self, records: Collection[OpenRecord[Any]]) -> None:
         """Give up what has not begun: the next owner of its partition reads it."""
         going = set(map(id, records))
-        for lane in self._lanes:
+        for lane in self._queued:
             kept = [entry for entry in lane.queue if id(entry.record) not in going]
             lost = [entry for entry in lane.queue if id(entry.record) in going]
             lane.queue.clear()
@@ -89,10 +93,10 @@ class Pusher:
         while True:
             await self._has_queued.wait()
             await self._clock.sleep(_AGEING_INTERVAL_S)
-            waiting = [lane for lane in self._lanes if lane.queue]
-            if not waiting:
+            self._queued = {lane for lane in self._queued if lane.queue}
+            if not self._queued:
                 self._has_queued.clear()
-            for lane in waiting:
+            for lane in self._queued:
                 self._store_aged(lane)
 
     async def stop(self) -> None:
@@ -103,8 +107,9 @@ class Pusher:
             await asyncio.wait(self._tasks, timeout=5)
 
     def _gather(self, lane: Lane) -> None:
+        self._queued.add(lane)
         self._has_queued.set()
-        if len(lane.queue) >= MAX_RESULTS:
+        if len(lane.queue) >= lane.speaker.matter.most:
             self._dispatch(lane)
         elif not lane.is_gathering:
             lane.is_gathering = True
@@ -117,7 +122,7 @@ class Pusher:
 
     def _dispatch(self, lane: Lane) -> None:
         while lane.queue and lane.free_slots:
-            batch = _take(lane, MAX_RESULTS)
+            batch = _take(lane, lane.speaker.matter.most)
             lane.running += 1
             self._spawn(self._deliver_then_go_on(lane, batch))
 
@@ -129,39 +134,39 @@ class Pusher:
         self._dispatch(lane)
 
     async def _deliver(self, lane: Lane, batch: Sequence[Entry]) -> None:
-        loaded = await self._load(batch)
-        with self._speaker.speaking_of(loaded.results) as results:
-            free = {result.message_id for result in results}
-            busy = [r for r in loaded.results if r.message_id not in free]
+        loaded = await self._load(lane, batch)
+        with lane.speaker.speaking_of(loaded.items) as items:
+            free = {item.subject_id for item in items}
+            busy = [item for item in loaded.items if item.subject_id not in free]
             await self._store_waiting(lane, busy)
-            if not results:
+            if not items:
                 _finish(batch)
-            elif lane.breaker.is_resting(self._clock.monotonic()):
-                await self._store_waiting(lane, results)
+            elif lane.is_quiet(self._clock.monotonic()):
+                await self._store_waiting(lane, items)
                 _finish(batch)
             else:
-                await self._send(lane, batch, results)
+                await self._send(lane, batch, items)
 
-    async def _send(self, lane: Lane, batch: Sequence[Entry], results: list[Result]) -> None:
+    async def _send(self, lane: Lane, batch: Sequence[Entry], items: Sequence[Item]) -> None:
         """Send, but hold the records open for no longer than our patience."""
-        sending = asyncio.ensure_future(self._speaker.say(lane, results))
+        sending = asyncio.ensure_future(lane.speaker.say(lane.target, lane.breaker, items))
         try:
-            stored = await self._store_if_slow(lane, sending, results)
+            stored = await self._store_if_slow(lane, sending, items)
             if stored:
                 _finish(batch)
             is_acknowledged = await sending
         finally:
             sending.cancel()
         if is_acknowledged:
-            await self._until_stored(lambda: self._speaker.remember(results))
+            await self._until_stored(lambda: lane.speaker.remember(items))
             await self._until_stored(lambda: self._store.remove_waiting(stored))
         elif not stored:
-            await self._store_waiting(lane, results)
+            await self._store_waiting(lane, items)
         # What is stored is tried again when it is due.
         _finish(batch)
 
     async def _store_if_slow(
-        self, lane: Lane, sending: "asyncio.Future[bool]", results: Sequence[Result]
+        self, lane: Lane, sending: "asyncio.Future[bool]", items: Sequence[Item]
     ) -> list[Waiting]:
         """Wait for the answer; past our patience store what is being sent, for later."""
         patience = asyncio.ensure_future(self._clock.sleep(self._terms.patience_s))
@@ -170,8 +175,8 @@ class Pusher:
         patience.cancel()
         if sending.done():
             return []
-        until = self._clock.now() + timedelta(seconds=2 * lane.endpoint.timeout_s)
-        return await self._store_waiting(lane, results, until)
+        until = self._clock.now() + timedelta(seconds=2 * lane.target.timeout_s)
+        return await self._store_waiting(lane, items, until)
 
     def _store_aged(self, lane: Lane) -> None:
         now = self._clock.monotonic()
@@ -182,30 +187,34 @@ class Pusher:
             self._spawn(self._store_entries(lane, _take(lane, count)))
 
     async def _store_entries(self, lane: Lane, batch: Sequence[Entry]) -> None:
-        loaded = await self._load(batch)
-        await self._store_waiting(lane, loaded.results)
+        loaded = await self._load(lane, batch)
+        await self._store_waiting(lane, loaded.items)
         _finish(batch)
 
-    async def _load(self, batch: Sequence[Entry]) -> Loaded:
-        message_ids = {entry.message_id for entry in batch}
-        loaded = await self._until_stored(lambda: self._speaker.load(message_ids))
+    async def _load(self, lane: Lane, batch: Sequence[Entry]) -> Loaded:
+        subject_ids = dict.fromkeys(entry.subject_id for entry in batch)
+        loaded = await self._until_stored(lambda: lane.speaker.load(subject_ids))
         for entry in batch:
-            if entry.message_id in loaded.unknown:
+            if entry.subject_id in loaded.unknown:
                 entry.record.park("not-settled")
-            elif entry.message_id in loaded.said:
+            elif entry.subject_id in loaded.said:
                 entry.record.finish()
         return loaded
 
     async def _store_waiting(
-        self, lane: Lane, results: Sequence[Result], next_at: datetime | None = None
+        self, lane: Lane, items: Sequence[Item], next_at: datetime | None = None
     ) -> list[Waiting]:
-        if not results:
+        if not items:
             return []
-        now = self._clock.now()
-        at = next_at or next_try_at(now, 1)
-        waiting = [Waiting(r.message_id, r.status, lane.account_id, at, now) for r in results]
-        await self._until_stored(lambda: self._store.save_waiting(waiting))
-        self._metrics.record_pushed(Push.DEFERRED, len(waiting))
+        now, target = self._clock.now(), lane.target
+        # What a paused endpoint goes on with has an order: that in which it came.
+        at = next_at or (now if target.is_paused else next_try_at(now, 1))
+        waiting = [
+            Waiting(item.subject_id, item.status, target.about, target.account_id, at, now)
+            for item in items
+        ]
+        await self._until_stored(lambda: self._storing.add(waiting))
+        self._metrics.record_pushed(target.about, Push.DEFERRED, len(waiting))
         return waiting
 
     async def _until_stored(self, work: Callable[[], Awaitable[T]]) -> T:

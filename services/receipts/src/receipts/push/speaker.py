@@ -1,20 +1,14 @@
-"""Saying to a customer what ``settled`` says now: what pushing at once and later share."""
+"""Saying one matter to customers: what pushing at once, later and again share."""
 
-import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from receipts.metrics import Metrics, Push
-from receipts.push.lanes import Lane
-from receipts.push.ports import Answer, Customers, PushStore
-from receipts.push.s3 import (
-    Result,
-    S3Status,
-    body_of,
-    result_of_failed_sms,
-    result_of_settled,
-)
+from receipts.push.domain import Breaker
+from receipts.push.endpoints import Target
+from receipts.push.ports import Answer, Customers, Heard, I, Matter, Request
+from receipts.push.signing import signed
 from yizhan_runtime import Clock
 from yizhan_runtime.gathering import Gathering
 
@@ -23,98 +17,92 @@ _GATHER_S = 0.02
 
 
 class Loaded(NamedTuple):
-    """What is to be said of some messages."""
+    """What is to be said of some subjects."""
 
-    results: list[Result]
+    items: list[Any]
     said: set[str]
     """It has been said already, or something newer has."""
     unknown: set[str]
-    """Nothing is known of them, which cannot be."""
+    """Nothing is known of them: not yet, or not any more."""
 
 
-class Speaker:
-    """Loads, sends, remembers. One message is never being said twice at the same time."""
+class Speaker(Generic[I]):
+    """Loads, sends, remembers. One subject is never being spoken of twice at the same time."""
 
     def __init__(
-        self, store: PushStore, customers: Customers, clock: Clock, metrics: Metrics
+        self, matter: Matter[I], customers: Customers, clock: Clock, metrics: Metrics
     ) -> None:
-        self._store = store
+        self.matter = matter
         self._customers = customers
         self._clock = clock
         self._metrics = metrics
         self._speaking_of: set[str] = set()
-        self._loading = Gathering(self._load_all, clock, _GATHER_S)
+        self._loading = Gathering(matter.load, clock, _GATHER_S)
         self._remembering = Gathering(self._remember_all, clock, _GATHER_S)
 
-    async def load(self, message_ids: Collection[str]) -> Loaded:
+    async def load(self, subject_ids: Collection[str]) -> Loaded:
         """Read what is to be said: the state now, not that of the event (rule ``pushread``)."""
-        results, pushed = await self._loading.add(message_ids)
-        mine = [results[message_id] for message_id in message_ids if message_id in results]
-        fresh = [r for r in mine if not _is_said(r.status, pushed.get(r.message_id, ()))]
-        said = {r.message_id for r in mine} - {r.message_id for r in fresh}
-        self._metrics.record_pushed(Push.REPEATED, len(said))
-        return Loaded(fresh, said, {m for m in message_ids if m not in results})
-
-    async def _load_all(
-        self, message_ids: Sequence[str]
-    ) -> tuple[dict[str, Result], dict[str, set[S3Status]]]:
-        settled, pushed = await asyncio.gather(
-            self._store.settled_of(message_ids), self._store.pushed_of(message_ids)
-        )
-        results = [result_of_settled(document) for document in settled.values()]
-        open_ids = [message_id for message_id in message_ids if message_id not in settled]
-        if open_ids:
-            results += await self._failed_sms(open_ids)
-        return {result.message_id: result for result in results}, pushed
-
-    async def _failed_sms(self, message_ids: Collection[str]) -> list[Result]:
-        """Read of messages that are still open for their call: their SMS is final."""
-        accepted, requested = await asyncio.gather(
-            self._store.accepted_of(message_ids), self._store.failed_sms_of(message_ids)
-        )
-        return [
-            result_of_failed_sms(accepted[message_id], requested[message_id])
-            for message_id in message_ids
-            if message_id in accepted and message_id in requested
+        items, said = await self._loading.add(subject_ids)
+        mine = [items[subject_id] for subject_id in subject_ids if subject_id in items]
+        fresh = [
+            item for item in mine if not self.matter.is_said(item, said.get(item.subject_id, ()))
         ]
+        over = {item.subject_id for item in mine} - {item.subject_id for item in fresh}
+        self._metrics.record_pushed(self.matter.about, Push.REPEATED, len(over))
+        return Loaded(fresh, over, {one for one in subject_ids if one not in items})
+
+    async def load_again(self, subject_ids: Collection[str]) -> list[I]:
+        """Read what can be said of these now, whether it was said before or not."""
+        items, _ = await self._loading.add(subject_ids)
+        return [items[subject_id] for subject_id in subject_ids if subject_id in items]
 
     @contextmanager
-    def speaking_of(self, results: Sequence[Result]) -> Iterator[list[Result]]:
+    def speaking_of(self, items: Sequence[I]) -> Iterator[list[I]]:
         """Keep others from saying the same meanwhile; give those that nobody else is saying."""
-        free = [r for r in results if r.message_id not in self._speaking_of]
-        ids = {result.message_id for result in free}
+        free = [item for item in items if item.subject_id not in self._speaking_of]
+        ids = {item.subject_id for item in free}
         self._speaking_of |= ids
         try:
             yield free
         finally:
             self._speaking_of -= ids
 
-    async def say(self, lane: Lane, results: Sequence[Result]) -> bool:
+    async def say(self, target: Target, breaker: Breaker, items: Sequence[I]) -> bool:
         """Send one POST; True if the customer acknowledged it."""
         begun = self._clock.monotonic()
-        lane.breaker.begin()
+        breaker.begin()
         try:
-            answer = await self._customers.post(lane.endpoint, body_of(results))
+            heard = await self.post(target, items)
         except BaseException:
-            lane.breaker.failed(self._clock.monotonic())
+            breaker.failed(self._clock.monotonic())
             raise
-        now = self._clock.monotonic()
-        self._metrics.record_post(answer, now - begun, len(results))
+        now, answer = self._clock.monotonic(), self.answer_of(heard)
+        about = self.matter.about
+        self._metrics.record_post(about, answer, now - begun, len(items))
         if answer is not Answer.ACKNOWLEDGED:
-            lane.breaker.failed(now)
+            breaker.failed(now)
             return False
-        lane.breaker.succeeded()
-        self._metrics.record_pushed(Push.ACKNOWLEDGED, len(results))
+        breaker.succeeded()
+        self._metrics.record_pushed(about, Push.ACKNOWLEDGED, len(items))
         return True
 
-    async def remember(self, results: Sequence[Result]) -> None:
-        """Write down what was acknowledged, as facts: a repeat is not pushed again."""
-        await self._remembering.add([(result.message_id, result.status) for result in results])
+    async def post(self, target: Target, items: Sequence[I]) -> Heard:
+        """Render, sign and send, and nothing else."""
+        webhook_id, body = self.matter.render(items)
+        now = self._clock.now()
+        signatures = signed(target.signing_keys(now), webhook_id, now, body)
+        headers = {**self.matter.headers, **signatures}
+        return await self._customers.post(Request(target.url, body, headers, target.timeout_s))
 
-    async def _remember_all(self, said: Sequence[tuple[str, S3Status]]) -> None:
-        await self._store.save_pushed(said, self._clock.now())
+    def answer_of(self, heard: Heard) -> Answer:
+        """Judge what came of a POST."""
+        if heard.failure is not None:
+            return heard.failure
+        return Answer.ACKNOWLEDGED if self.matter.is_acknowledged(heard) else Answer.REFUSED
 
+    async def remember(self, items: Sequence[I]) -> None:
+        """Write down what was acknowledged: a repeat is not pushed again."""
+        await self._remembering.add(items)
 
-def _is_said(status: S3Status, pushed: Collection[S3Status]) -> bool:
-    """Tell whether this has been said, or the success after which nothing more is said."""
-    return S3Status.SUCCESS in pushed or status in pushed
+    async def _remember_all(self, items: Sequence[I]) -> None:
+        await self.matter.save_said(items, self._clock.now())

@@ -1,5 +1,6 @@
 """Which message a reply answers. Pure."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -34,6 +35,15 @@ class Match(NamedTuple):
 
     sent: Sent | None
     by: MatchedBy
+
+
+def conversation_id_of(account_id: str, phone: str, ours: str) -> str:
+    """Name what an account and a person write each other through one sender, in both directions.
+
+    A digest, not a secret: whoever knows the three can make it, so it is erased with the reply.
+    """
+    said = "\0".join((account_id, phone, ours.lstrip("+")))
+    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def match(reply: ReplyReceived, candidates: Iterable[Sent]) -> Match:

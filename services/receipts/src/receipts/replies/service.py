@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from receipts.metrics import Metrics
-from receipts.replies.domain import Match, Sent, match
+from receipts.push.events import Announced, of_reply
+from receipts.replies.domain import Match, Sent, conversation_id_of, match
 from yizhan_contracts.events import ReplyReceived
 from yizhan_runtime import Clock
 
@@ -31,11 +32,20 @@ class ReplyStore(Protocol):
         ...
 
 
-class Replies:
-    """Matches replies and stores them."""
+class Announcer(Protocol):
+    """Tells accounts what happened to them."""
 
-    def __init__(self, store: ReplyStore, clock: Clock, metrics: Metrics) -> None:
+    async def announce(self, announced: Sequence[Announced]) -> None: ...
+
+
+class Replies:
+    """Matches replies, stores them, has them pushed. They cost nobody anything."""
+
+    def __init__(
+        self, store: ReplyStore, announcer: Announcer, clock: Clock, metrics: Metrics
+    ) -> None:
         self._store = store
+        self._announcer = announcer
         self._clock = clock
         self._metrics = metrics
 
@@ -51,6 +61,10 @@ class Replies:
         existing = await self._store.insert_replies(list(documents.values()))
         for reply_id in documents.keys() - existing:
             self._metrics.record_reply(documents[reply_id]["matched_by"])
+        # Those that were there too: they were stored, not necessarily announced.
+        await self._announcer.announce(
+            [of_reply(one) for one in documents.values() if one["account_id"]]
+        )
 
 
 def _document(reply: ReplyReceived, found: Match, now: datetime) -> Document:
@@ -68,7 +82,12 @@ def _document(reply: ReplyReceived, found: Match, now: datetime) -> Document:
         "stored_at": now,
     }
     if sent is not None:
-        document |= {"message_id": sent.message_id, "reference": sent.reference}
+        ours = sent.sender or reply.recipient
+        document |= {
+            "message_id": sent.message_id,
+            "reference": sent.reference,
+            "conversation_id": conversation_id_of(sent.account_id, reply.sender, ours),
+        }
     return document
 
 

@@ -11,6 +11,8 @@ from yizhan_cli.options import AsJson, ReceiptsUrl, Token
 from yizhan_cli.output import show_json, show_table
 
 _COLUMNS = ("when", "what", "n", "channel", "state", "reason", "more")
+_PUSH = ("status", "tries", "next_at", "parked_at")
+_REPLY = ("received_at", "to", "text")
 _OWN_COLUMN = frozenset({"at", *_COLUMNS[1:-1]})
 
 
@@ -53,6 +55,13 @@ def _show(story: dict[str, Any]) -> None:
     show_table(("message", str(story.get("message_id"))), _fields(accepted))
     show_table(("settled", ""), _fields(settled or {"status": "still open"}))
     show_table(_COLUMNS, _rows(story.get("timeline") or [], accepted.get("accepted_at")))
+    for title, columns in (("waiting_pushes", _PUSH), ("replies", _REPLY)):
+        if found := story.get(title):
+            show_table(columns, _cells(found, columns), title.replace("_", " "))
+
+
+def _cells(found: list[dict[str, Any]], columns: tuple[str, ...]) -> list[list[str]]:
+    return [[_cell(one.get(column)) for column in columns] for one in found]
 
 
 def _fields(facts: dict[str, Any]) -> list[tuple[str, str]]:

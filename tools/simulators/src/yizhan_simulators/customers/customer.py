@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from yizhan_simulators.behaviour import CustomerBehaviour
 from yizhan_simulators.clock import Clock
+from yizhan_simulators.customers.events import check_signature, parse_event
 from yizhan_simulators.customers.pushes import ACKNOWLEDGED, MALFORMED, SmsResult, parse_push
 from yizhan_simulators.customers.records import Arrival, CustomerBook
 from yizhan_simulators.draws import Answer, hits
@@ -46,6 +47,7 @@ class Customer:
         """Take one push. When this returns, it is written down, whatever it is answered."""
         now = self._clock()
         try:
+            self._check_signature(headers, body, now)
             results = parse_push(headers, body)
         except Invalid as invalid:
             self._book.keep_malformed(self.name, now, invalid.problems)
@@ -56,6 +58,23 @@ class Customer:
             counts["not_acknowledged"] = 1
         self._book.keep(self.name, [_arrival(r, now, said) for r in results], counts)
         return taking
+
+    def take_event(self, headers: Mapping[str, str], body: bytes) -> PushTaking:
+        """Take one event, as `take` does."""
+        now = self._clock()
+        try:
+            self._check_signature(headers, body, now)
+            event = parse_event(body)
+        except Invalid as invalid:
+            self._book.keep_malformed(self.name, now, invalid.problems)
+            return PushTaking(Answer.FAILED, MALFORMED, tuple(invalid.problems), error_status=400)
+        taking, said = self._decide()
+        self._book.keep_event(self.name, event.type, is_taken=said == ACKNOWLEDGED)
+        return taking
+
+    def _check_signature(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        if self.behaviour.secret is not None:
+            check_signature(self.behaviour.secret.get_secret_value(), headers, body, now)
 
     def _decide(self) -> tuple[PushTaking, str]:
         """Return the answer, and the word for it in the record."""

@@ -35,6 +35,8 @@ class CustomerRecord:
         self.counts: Counter[str] = Counter()
         self.last: Counter[str] = Counter()
         self.malformed: list[dict[str, Any]] = []
+        self.events: Counter[str] = Counter()
+        """By type, those that were acknowledged."""
 
     def add(self, arrivals: Iterable[Arrival], counts: Counter[str]) -> None:
         self.counts.update(counts)
@@ -47,6 +49,12 @@ class CustomerRecord:
             self.counts["results"] += 1
             if arrival.answer == ACKNOWLEDGED and not any(map(_is_acknowledged, before)):
                 self.counts["acknowledged"] += 1
+
+    def add_event(self, event_type: str, *, is_taken: bool) -> None:
+        if is_taken:
+            self.events[event_type] += 1
+        else:
+            self.counts["events_not_acknowledged"] += 1
 
     def add_malformed(self, at: float, problems: Iterable[Problem]) -> None:
         self.counts["malformed"] += 1
@@ -64,6 +72,8 @@ class CustomerRecord:
             "sms_ids_twice": self.arrivals.twice(),
             "last": {status: self.last[status] for status in ("0", "1")},
             "not_acknowledged": self.counts["not_acknowledged"],
+            "events": dict(self.events),
+            "events_not_acknowledged": self.counts["events_not_acknowledged"],
             "malformed": self.counts["malformed"],
             "malformed_first": self.malformed,
         }
@@ -74,6 +84,7 @@ class CustomerRecord:
             "sms_ids": len(self.arrivals),
             "counts": self.counts,
             "last": self.last,
+            "events": self.events,
             "malformed": self.malformed,
         }
 
@@ -82,6 +93,7 @@ class CustomerRecord:
         self.arrivals.forgot(past["sms_ids"])
         self.counts.update(past["counts"])
         self.last.update(past["last"])
+        self.events.update(past.get("events", {}))
         self.malformed += past["malformed"]
 
     def detail(self, beginning: str = "", phone: str = "") -> dict[str, dict[str, Any]]:
@@ -126,6 +138,13 @@ class CustomerBook:
         )
         self.of(customer).add(arrivals, counts)
 
+    def keep_event(self, customer: str, event_type: str, *, is_taken: bool) -> None:
+        """Keep that an event came, and whether it was acknowledged."""
+        self._journal.append(
+            {"fact": "event", "customer": customer, "type": event_type, "taken": is_taken}
+        )
+        self.of(customer).add_event(event_type, is_taken=is_taken)
+
     def keep_malformed(self, customer: str, at: float, problems: list[Problem]) -> None:
         """Keep that a push broke the format, and how."""
         self._journal.append(
@@ -148,6 +167,8 @@ class CustomerBook:
             if fact["fact"] == "push":
                 arrivals = [Arrival(*row) for row in fact["arrivals"]]
                 record.add(arrivals, Counter(fact["counts"]))
+            elif fact["fact"] == "event":
+                record.add_event(fact["type"], is_taken=fact["taken"])
             elif fact["fact"] == "malformed":
                 record.add_malformed(fact["at"], [Problem(*row) for row in fact["problems"]])
             elif fact["fact"] == "cleared":

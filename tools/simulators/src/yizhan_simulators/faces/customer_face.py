@@ -1,7 +1,8 @@
-"""The customers over HTTP: POST /customers/{name}/receipts takes receipt pushes."""
+"""The customers over HTTP: POST /customers/{name}/receipts takes results, .../events events."""
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
@@ -21,15 +22,32 @@ class CustomerFace:
         self._silence = silence
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/customers/{name}/receipts", self.push)]
+        return [
+            web.post("/customers/{name}/receipts", self.push),
+            web.post("/customers/{name}/events", self.event),
+        ]
 
     async def push(self, request: web.Request) -> web.StreamResponse:
+        """Take results."""
         customer = party(self._customers, request)
+        return await self._take(request, customer, customer.take)
+
+    async def event(self, request: web.Request) -> web.StreamResponse:
+        """Take an event."""
+        customer = party(self._customers, request)
+        return await self._take(request, customer, customer.take_event)
+
+    async def _take(
+        self,
+        request: web.Request,
+        customer: Customer,
+        take: Callable[[Mapping[str, str], bytes], PushTaking],
+    ) -> web.StreamResponse:
         if customer.behaviour.down:
             return hang_up(request)
         body = await request.read()
         try:
-            taking = customer.take(request.headers, body)
+            taking = take(request.headers, body)
         except OSError:
             log.exception("a push could not be recorded", extra={"customer": customer.name})
             return answer({"respCode": "50000"}, 500)

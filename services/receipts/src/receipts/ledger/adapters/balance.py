@@ -12,6 +12,7 @@ from yizhan_contracts.events import AttemptOutcome
 from yizhan_runtime import Mongo
 
 BALANCES: Final = "balances"
+_LAST_ID: Final = "f" * 32
 _FINISHED: Final = {"$in": [outcome.value for outcome in AttemptOutcome]}
 
 
@@ -51,6 +52,21 @@ class MongoBalance:
             channel, kind = document["_id"]
             counts.setdefault(channel, Counter())[kind] += document["count"]
         return {channel: dict(its) for channel, its in counts.items()}
+
+    async def next_id(self, first: str) -> str | None:
+        found = [
+            document["_id"]
+            for kind in (MESSAGES, SETTLED)
+            for document in await self._weekly.find_in_turn(
+                kind,
+                self._weekly.weeks_of_ids(first, _LAST_ID),
+                {"_id": {"$gte": first}},
+                sort=(("_id", 1),),
+                limit=1,
+                fields=("_id",),
+            )
+        ]
+        return min(found, default=None)
 
     async def count_settled(self, after: str, below: str) -> dict[Cell, int]:
         return await self._count_cells(SETTLED, after, below, "$status")

@@ -6,7 +6,7 @@ belongs to a message is kept by its week (``weekly``).
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from receipts.ledger.adapters.weekly import Weekly
@@ -254,6 +254,25 @@ class MongoLedger:
         found = await self._weekly.find_in(SETTLED, weeks, query, fields=("_id",))
         return {document["_id"] for document in found}
 
+    async def settled_ids_of(
+        self, account_id: str, after: str, below: str, limit: int
+    ) -> list[str]:
+        """Page through an account's settled messages by id, whatever their status."""
+        query = {
+            "account_id": account_id,
+            "status": {"$in": [status.value for status in Status]},
+            "_id": {"$gt": after, "$lt": below},
+        }
+        weeks = self._weekly.weeks_of_ids(after, below)
+        found = await self._weekly.find_in_turn(
+            SETTLED, weeks, query, sort=(("_id", 1),), limit=limit, fields=("_id",)
+        )
+        return [document["_id"] for document in found]
+
+    async def statuses_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        found = await self._weekly.find_by_ids(SETTLED, message_ids, ("status",))
+        return {message_id: document["status"] for message_id, document in found.items()}
+
     async def settled_by_full_sweep(self, since: datetime) -> list[Document]:
         query = {"settled_by": SettledBy.FULL_SWEEP.value, "settled_at": {"$gt": since}}
         return await self._weekly.find_in(SETTLED, self._weeks_since(since), query, fields=("_id",))
@@ -320,6 +339,17 @@ class MongoLedger:
 
     async def find_settled(self, message_id: str) -> Document | None:
         return (await self._weekly.find_by_ids(SETTLED, [message_id])).get(message_id)
+
+    async def find_text(self, message_id: str) -> str | None:
+        found = await self._weekly.find_by_ids(CONTENTS, [message_id], ("text",))
+        text: str | None = found.get(message_id, {}).get("text")
+        return text
+
+    async def senders_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        """Find under which senders messages were handed over, each by its last attempt."""
+        facts = await self.submitted_facts_of(message_ids, ("message_id", "n", "sender"))
+        facts.sort(key=itemgetter("n"))
+        return {fact["message_id"]: fact.get("sender", "") for fact in facts}
 
     async def find_facts(self, message_id: str) -> list[Document]:
         return await self._weekly.find_of(FACTS, [message_id], field="message_id")

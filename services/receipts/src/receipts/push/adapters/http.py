@@ -9,30 +9,29 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from receipts.errors import ForbiddenAddress
-from receipts.push.endpoints import Endpoint
 from receipts.push.guard import Guard
-from receipts.push.ports import Answer
-from receipts.push.s3 import HEADERS, is_acknowledged
+from receipts.push.ports import Answer, Heard, Request
 from yizhan_runtime import get_logger
 
 log = get_logger(__name__)
 
 _MAX_ANSWER_BYTES = 65_536
 _DNS_CACHE_S = 30
-_OK = 200
+_RESOLVE_S = 5.0
 
 
 class HttpCustomers:
-    """Implements Customers. ``close`` ends its connections."""
+    """Implements Customers and Addresses. ``close`` ends its connections."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        self._resolver = GuardedResolver(guard)
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
         """Make the session; it belongs to the running loop."""
         connector = aiohttp.TCPConnector(
-            limit=0, resolver=_GuardedResolver(self._guard), ttl_dns_cache=_DNS_CACHE_S
+            limit=0, resolver=self._resolver, ttl_dns_cache=_DNS_CACHE_S
         )
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
@@ -42,29 +41,45 @@ class HttpCustomers:
         if self._session is not None:
             await self._session.close()
 
-    async def post(self, endpoint: Endpoint, body: bytes) -> Answer:
+    async def post(self, request: Request) -> Heard:
         if self._session is None:
             raise RuntimeError("post before open")
-        url = URL(str(endpoint.url))
         try:
-            self._guard.check_url(url)
+            self._guard.check_url(request.url)
             async with self._session.post(
-                url,
-                data=body,
-                headers=HEADERS,
+                request.url,
+                data=request.body,
+                headers=request.headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=endpoint.timeout_s),
+                timeout=aiohttp.ClientTimeout(total=request.timeout_s),
             ) as response:
-                answer = await response.content.read(_MAX_ANSWER_BYTES)
-                is_taken = response.status == _OK and is_acknowledged(answer)
-                return Answer.ACKNOWLEDGED if is_taken else Answer.REFUSED
+                return Heard(response.status, await response.content.read(_MAX_ANSWER_BYTES))
         except ForbiddenAddress as error:
             return _forbidden(error)
         except TimeoutError:
-            return Answer.TIMEOUT
+            return Heard(failure=Answer.TIMEOUT, why=f"no answer within {request.timeout_s:g} s")
         except (aiohttp.ClientError, OSError) as error:
             cause = _forbidden_cause(error)
-            return _forbidden(cause) if cause else Answer.FAILED
+            return _forbidden(cause) if cause else _failed(error)
+
+    async def check(self, url: URL) -> None:
+        self._guard.check_url(url)
+        if url.scheme == "http" and not self._guard.is_allowed_literal(url):
+            raise ForbiddenAddress("a callback URL begins with https://")
+        try:
+            async with asyncio.timeout(_RESOLVE_S):
+                await self._resolver.resolve(url.host or "", url.port or 0, socket.AF_UNSPEC)
+        except (OSError, TimeoutError) as error:
+            cause = _forbidden_cause(error)
+            raise cause or ForbiddenAddress(
+                "the host's name does not resolve: look at it"
+            ) from None
+
+
+def _failed(error: Exception) -> Heard:
+    """Say what went wrong by its kind: the words of libraries hold addresses."""
+    why = "its certificate is not good" if isinstance(error, aiohttp.ClientSSLError) else ""
+    return Heard(failure=Answer.FAILED, why=why or f"no connection ({type(error).__name__})")
 
 
 def _forbidden_cause(error: BaseException) -> ForbiddenAddress | None:
@@ -75,12 +90,12 @@ def _forbidden_cause(error: BaseException) -> ForbiddenAddress | None:
     return cause
 
 
-def _forbidden(error: ForbiddenAddress) -> Answer:
+def _forbidden(error: ForbiddenAddress) -> Heard:
     log.warning("a callback was not let out", extra={"why": str(error)})
-    return Answer.FORBIDDEN
+    return Heard(failure=Answer.FORBIDDEN, why=str(error))
 
 
-class _GuardedResolver(AbstractResolver):
+class GuardedResolver(AbstractResolver):
     """Resolves a name and gives only checked addresses: the connection goes to one of them."""
 
     def __init__(self, guard: Guard) -> None:

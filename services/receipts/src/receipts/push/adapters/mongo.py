@@ -1,14 +1,12 @@
-"""What the push reads of the ledger, and what waits to be pushed: there, updates are allowed."""
+"""What waits to be pushed, and what was given up: here, updates are allowed."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from receipts.ledger.adapters.mongo import MongoLedger
-from receipts.ledger.facts import Accepted, Kind, call_requested_id, pushed_id
+from receipts.push.endpoints import About, lane_id_of
 from receipts.push.ports import Waiting
-from receipts.push.s3 import S3Status
 from yizhan_runtime import Index, Mongo
 
 WAITING: Final = "push_due"
@@ -16,76 +14,47 @@ PARKED: Final = "push_parked"
 LEASES: Final = "push_leases"
 
 INDEXES: Final[dict[str, tuple[Index, ...]]] = {
-    WAITING: (Index((("account_id", 1), ("next_at", 1))),),
-    PARKED: (Index((("account_id", 1), ("_id", 1))),),
+    WAITING: (
+        Index((("lane", 1), ("next_at", 1))),
+        Index((("lane", 1), ("first_at", 1))),
+    ),
+    PARKED: (Index((("lane", 1), ("first_at", 1))),),
 }
-_SETTLED_FIELDS: Final = ("recipient", "charging_num", "time_zone", "sms")
 
 
-class MongoPush:
-    """Implements PushStore."""
+class MongoWaiting:
+    """Implements WaitingStore."""
 
-    def __init__(self, mongo: Mongo, ledger: MongoLedger) -> None:
+    def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._ledger = ledger
 
     async def prepare(self) -> None:
+        """Create the indexes that every query here stands on."""
         for collection, indexes in INDEXES.items():
             await self._mongo.ensure_indexes(collection, indexes)
-
-    async def settled_of(self, message_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-        return await self._ledger.settled_of(message_ids, _SETTLED_FIELDS)
-
-    async def accepted_of(self, message_ids: Collection[str]) -> dict[str, Accepted]:
-        return await self._ledger.accepted_of(message_ids)
-
-    async def failed_sms_of(self, message_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
-        ids = [call_requested_id(message_id, sms_failed=True) for message_id in message_ids]
-        found = await self._ledger.facts_by_ids(ids)
-        return {document["message_id"]: document for document in found.values()}
-
-    async def pushed_of(self, message_ids: Collection[str]) -> dict[str, set[S3Status]]:
-        ids = [pushed_id(message_id, status) for message_id in message_ids for status in S3Status]
-        found = await self._ledger.facts_by_ids(ids, ("message_id", "state"))
-        pushed: dict[str, set[S3Status]] = {}
-        for document in found.values():
-            pushed.setdefault(document["message_id"], set()).add(S3Status(document["state"]))
-        return pushed
-
-    async def save_pushed(self, said: Sequence[tuple[str, S3Status]], at: datetime) -> None:
-        documents = [
-            {
-                "_id": pushed_id(message_id, status),
-                "message_id": message_id,
-                "kind": Kind.PUSHED.value,
-                "state": status.value,
-                "at": at,
-            }
-            for message_id, status in said
-        ]
-        await self._ledger.insert_facts(documents)
 
     async def save_waiting(self, waiting: Sequence[Waiting]) -> None:
         await self._mongo.insert_new(WAITING, [_document(item) for item in waiting])
 
     async def earliest_waiting(self) -> dict[str, datetime]:
+        # A scan over distinct lanes: what waits in one costs nothing.
         found = await self._mongo.aggregate(
             WAITING,
             [
-                {"$sort": {"account_id": 1, "next_at": 1}},
-                {"$group": {"_id": "$account_id", "next_at": {"$first": "$next_at"}}},
+                {"$sort": {"lane": 1, "next_at": 1}},
+                {"$group": {"_id": "$lane", "next_at": {"$first": "$next_at"}}},
             ],
         )
         return {document["_id"]: document["next_at"] for document in found}
 
-    async def due_of(self, account_id: str, until: datetime, limit: int) -> list[Waiting]:
-        query = {"account_id": account_id, "next_at": {"$lte": until}}
+    async def due_of(self, lane_id: str, until: datetime, limit: int) -> list[Waiting]:
+        query = {"lane": lane_id, "next_at": {"$lte": until}}
         found = await self._mongo.find(WAITING, query, sort=(("next_at", 1),), limit=limit)
         return [_waiting(document) for document in found]
 
-    async def older_of(self, account_id: str, before: datetime, limit: int) -> list[Waiting]:
-        query = {"account_id": account_id, "first_at": {"$lte": before}}
-        found = await self._mongo.find(WAITING, query, limit=limit)
+    async def older_of(self, lane_id: str, before: datetime, limit: int) -> list[Waiting]:
+        query = {"lane": lane_id, "first_at": {"$lte": before}}
+        found = await self._mongo.find(WAITING, query, sort=(("first_at", 1),), limit=limit)
         return [_waiting(document) for document in found]
 
     async def put_off(self, waiting: Sequence[Waiting]) -> None:
@@ -105,15 +74,28 @@ class MongoPush:
         await self._mongo.insert_new(PARKED, parked)
         await self.remove_waiting(waiting)
 
+    async def parked_of(
+        self, lane_id: str, since: datetime, until: datetime, status: str, limit: int
+    ) -> list[Waiting]:
+        query: dict[str, Any] = {"lane": lane_id, "first_at": {"$gte": since, "$lt": until}}
+        if status:
+            query["status"] = status
+        found = await self._mongo.find(PARKED, query, sort=(("first_at", 1),), limit=limit)
+        return [_waiting(document) for document in found]
+
+    async def unpark(self, waiting: Sequence[Waiting]) -> None:
+        await self.save_waiting(waiting)
+        await self._mongo.delete_by_ids(PARKED, [item.waiting_id for item in waiting])
+
     async def remove_waiting(self, waiting: Sequence[Waiting]) -> None:
         await self._mongo.delete_by_ids(WAITING, [item.waiting_id for item in waiting])
 
-    async def lease(self, account_id: str, owner: str, now: datetime, until: datetime) -> bool:
-        mine = {"_id": account_id, "$or": [{"owner": owner}, {"until": {"$lt": now}}]}
+    async def lease(self, lane_id: str, owner: str, now: datetime, until: datetime) -> bool:
+        mine = {"_id": lane_id, "$or": [{"owner": owner}, {"until": {"$lt": now}}]}
         values = {"owner": owner, "until": until}
         if await self._mongo.update_one(LEASES, mine, {"$set": values}):
             return True
-        return await self._mongo.insert_one(LEASES, {"_id": account_id} | values)
+        return await self._mongo.insert_one(LEASES, {"_id": lane_id} | values)
 
     async def count_waiting(self) -> tuple[int, int]:
         return await self._mongo.count(WAITING, {}), await self._mongo.count(PARKED, {})
@@ -122,8 +104,10 @@ class MongoPush:
 def _document(item: Waiting) -> dict[str, Any]:
     return {
         "_id": item.waiting_id,
-        "message_id": item.message_id,
-        "status": item.status.value,
+        "subject_id": item.subject_id,
+        "status": item.status,
+        "lane": lane_id_of(item.about, item.account_id),
+        "about": item.about.value,
         "account_id": item.account_id,
         "next_at": item.next_at,
         "first_at": item.first_at,
@@ -133,8 +117,9 @@ def _document(item: Waiting) -> dict[str, Any]:
 
 def _waiting(document: Mapping[str, Any]) -> Waiting:
     return Waiting(
-        document["message_id"],
-        S3Status(document["status"]),
+        document["subject_id"],
+        document["status"],
+        About(document["about"]),
         document["account_id"],
         document["next_at"],
         document["first_at"],

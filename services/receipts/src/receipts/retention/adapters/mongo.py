@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from receipts.ledger.weeks import Week
 from receipts.push.adapters.mongo import PARKED
+from receipts.push.endpoints import About, lane_id_of
 from receipts.replies.adapters.mongo import REPLIES
 from receipts.retention.policy import Policy, Stage
 from yizhan_runtime import Mongo
@@ -25,7 +26,8 @@ class MongoRetention:
 
     async def accounts(self) -> set[str]:
         replied = await self._mongo.distinct(REPLIES, "account_id")
-        return {*replied, *await self._mongo.distinct(PARKED, "account_id")}
+        lanes = await self._mongo.distinct(PARKED, "lane")
+        return {*replied, *(lane.partition(":")[2] for lane in lanes)}
 
     async def remove_replies(
         self, stage: Stage, account_id: str, before: datetime, at: datetime
@@ -43,7 +45,8 @@ class MongoRetention:
         return taken
 
     async def remove_given_up(self, account_id: str, before: datetime) -> int:
-        query = {"account_id": account_id, "parked_at": {"$lt": before}}
+        lanes = [lane_id_of(about, account_id) for about in About]
+        query = {"lane": {"$in": lanes}, "first_at": {"$lt": before}}
         return await self._mongo.delete_many(PARKED, query)
 
     async def is_without_numbers(self, week: Week) -> bool:

@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
 
 from yizhan_runtime.errors import Misconfigured
 
@@ -28,10 +29,11 @@ class CannotOpen(Exception):
 class Vault:
     """Seals and opens secrets. ``context`` binds a value to its place: moved, it does not open."""
 
-    def __init__(self, materials: Sequence[str]) -> None:
+    def __init__(self, materials: Sequence[str], setting: str) -> None:
+        """Take key material from the environment variable ``setting``. Raises Misconfigured."""
         if any(len(material) < _MIN_MATERIAL for material in materials):
             raise Misconfigured(
-                "YIZHAN_INGEST_VAULT_KEYS: each must have 16 characters or more: "
+                f"{setting}: each must have 16 characters or more: "
                 "draw one with openssl rand -hex 32"
             )
         self._ciphers = {_id_of(text): AESGCM(derive(text, b"secrets")) for text in materials}
@@ -59,6 +61,12 @@ class Vault:
         except InvalidTag:
             raise CannotOpen("the value was changed, or moved") from None
         return clear.decode()
+
+
+def materials_of(setting: SecretStr) -> list[str]:
+    """Give the key materials of a comma-separated setting, the one in use first."""
+    texts = setting.get_secret_value().split(",")
+    return [text.strip() for text in texts if text.strip()]
 
 
 def derive(material: str, purpose: bytes) -> bytes:

@@ -39,7 +39,7 @@ class Feed:
         self._clock = clock
         self._every_s = every_s
         self._versions: dict[Any, int] = {}
-        self._newest: datetime | None = None
+        self._looked_at: datetime | None = None
 
     async def load(self) -> None:
         """Create the index and take all there is. Raises Retryable."""
@@ -48,9 +48,11 @@ class Feed:
 
     async def refresh(self) -> None:
         """Take what changed since the last look. Raises Retryable."""
-        query = {"changed_at": {"$gte": self._newest - OVERLAP}} if self._newest else {}
+        query = {"changed_at": {"$gte": self._looked_at - OVERLAP}} if self._looked_at else {}
+        now = self._clock.now()
         for document in await self._mongo.find(self._collection, query):
             self.take(document)
+        self._looked_at = now
 
     async def run(self) -> None:
         """Refresh for ever."""
@@ -67,7 +69,6 @@ class Feed:
     def take(self, document: Document) -> None:
         """Take one document, unless it is known in this version or a later one."""
         document_id, version = document["_id"], document["version"]
-        self._newest = max(self._newest or document["changed_at"], document["changed_at"])
         if self._versions.get(document_id, 0) >= version:
             return
         self._versions[document_id] = version

@@ -1,0 +1,1 @@
+"""The message log over a full ledger."""

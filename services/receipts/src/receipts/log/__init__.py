@@ -1,0 +1,1 @@
+"""The message log: what became of messages, searched by people and by programs."""
