@@ -47,13 +47,13 @@ class Said:
         return len(self.accepted) + len(self.finished) + len(self.receipts)
 
 
-def say(count: int, seed: int = 7, *, plain: bool = False) -> Said:
-    """Make all that is said of ``count`` messages.
+def say(count: int, seed: int = 7, *, plain: bool = False, now: datetime | None = None) -> Said:
+    """Make all that is said of ``count`` messages, now or as of a time.
 
     Of twenty one fails and one goes in two parts; of ten one has receipts that name no attempt; of
     fifty one is told twice. ``plain``: all are delivered in one part and told once.
     """
-    drawn, said, now = random.Random(seed), Said(), datetime.now(UTC)
+    drawn, said, now = random.Random(seed), Said(), now or datetime.now(UTC)
     for number in range(count):
         _say_one(said, number, drawn, now, plain=plain)
     return said

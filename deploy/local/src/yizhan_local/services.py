@@ -17,10 +17,13 @@ INTERNAL_TOKEN = "YIZHAN_INTERNAL_TOKEN"  # noqa: S105 - only its name
 VAULT_KEYS = "YIZHAN_INGEST_VAULT_KEYS"
 """What seals the secrets of API keys."""
 
+ERASURE_KEY = "YIZHAN_RECEIPTS_ERASURE_KEY"
+"""What names numbers that were erased."""
+
 PUSH_VAULT_KEYS = "YIZHAN_RECEIPTS_VAULT_KEYS"
 """What seals the secrets that pushes are signed with."""
 
-DRAWN = (INTERNAL_TOKEN, VAULT_KEYS, PUSH_VAULT_KEYS)
+DRAWN = (INTERNAL_TOKEN, VAULT_KEYS, PUSH_VAULT_KEYS, ERASURE_KEY)
 """Secrets that no file refers to."""
 
 
@@ -68,7 +71,7 @@ PROGRAMS = Programs(
                 "YIZHAN_RECEIPTS_WAITING_FILE": "${config}/waiting.yaml",
                 "YIZHAN_TOKENS_URL": "${ingest_url}",
             },
-            secrets=(REFERENCES, INTERNAL_TOKEN, PUSH_VAULT_KEYS),
+            secrets=(REFERENCES, INTERNAL_TOKEN, PUSH_VAULT_KEYS, ERASURE_KEY),
         ),
         Service(
             "router",

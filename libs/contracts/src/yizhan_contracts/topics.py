@@ -17,6 +17,10 @@ DAY_MS = 24 * HOUR_MS
 KEPT = -1
 """No age limit."""
 
+SEGMENT_MS = DAY_MS
+"""Kafka deletes whole segments: a record stays this much longer than its topic's retention. By
+Kafka's own default it would be a week."""
+
 MAX_RECORD_BYTES = 1_048_588
 """Kafka's own default. Never lower it: a record that the broker refuses poisons its producer."""
 
@@ -91,7 +95,7 @@ class Topic:
             "max.message.bytes": str(self.max_message_bytes),
         }
         if not self.compacted:
-            return own
+            return own | {"segment.ms": str(SEGMENT_MS)}
         return own | _SMALL_SEGMENTS | ({} if self.retention_ms == KEPT else _RECENT_WHOLE)
 
     def _cleanup_policy(self) -> str:

@@ -77,9 +77,14 @@ class Mongo:
             read_concern=ReadConcern("local"),
             read_preference=ReadPreference.PRIMARY,
         )
+        self._named = (url, database)
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._clock = clock
+
+    def patient(self, timeout_s: float) -> "Mongo":
+        """Give another connection to the same database, for what takes long by its nature."""
+        return Mongo(*self._named, timeout_s, self._metrics, self._clock)
 
     async def ping(self) -> None:
         """Ask for an answer. Raises Retryable while MongoDB is away."""
@@ -223,6 +228,35 @@ class Mongo:
             result = await self._database[collection].delete_many({"_id": {"$in": wanted}})
         return int(result.deleted_count)
 
+    async def update_many(
+        self, collection: str, query: Mapping[str, Any], update: Mapping[str, Any]
+    ) -> int:
+        """Update all that a query finds; give how many changed. In paced batches: it costs."""
+        async with self._bounded(collection, "update"):
+            result = await self._database[collection].update_many(query, update)
+        return int(result.modified_count)
+
+    async def write_anew(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> None:
+        """Replace a collection by what stages make of its documents, at once; its indexes stay.
+
+        An update of each would cost ten times as much. What is written to it meanwhile is lost:
+        only for what nobody writes to any more.
+        """
+        async with self._bounded(collection, "rewrite"):
+            pipeline = [*stages, {"$out": collection}]
+            await self._database[collection].aggregate(pipeline).to_list(length=None)
+
+    async def delete_many(self, collection: str, query: Mapping[str, Any]) -> int:
+        """Delete all that a query finds; give how many. In paced batches."""
+        async with self._bounded(collection, "delete"):
+            result = await self._database[collection].delete_many(query)
+        return int(result.deleted_count)
+
+    async def distinct(self, collection: str, field: str) -> list[Any]:
+        """Give the values that an indexed field has, by skipping along the index."""
+        async with self._bounded(collection, "distinct"):
+            return list(await self._database[collection].distinct(field))
+
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
         async with self._bounded(collection, "count"):
             return int(await self._database[collection].count_documents(query))
@@ -235,6 +269,10 @@ class Mongo:
 
     def close(self) -> None:
         self._client.close()
+
+    async def stop(self) -> None:
+        """Close it, as a hook of a service's end."""
+        self.close()
 
     @asynccontextmanager
     async def _bounded(self, collection: str, operation: str) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""Composition of receipts: this file and ``push.composing`` alone construct things."""
+"""Composition of receipts: this file, ``keeping`` and ``push.composing`` construct things."""
 
 import secrets
 import socket
@@ -7,6 +7,7 @@ from receipts import handlers, openapi
 from receipts.access import Access
 from receipts.api import make_router
 from receipts.bad_input import tell_bad_input
+from receipts.keeping import add_keeping
 from receipts.ledger.adapters.balance import MongoBalance
 from receipts.ledger.adapters.feeds import MongoFeeds
 from receipts.ledger.adapters.mongo import MongoLedger
@@ -72,6 +73,7 @@ def build(settings: ReceiptsSettings | None = None, *, clock: Clock | None = Non
         Given(service, settings, store, replies, access, metrics, _instance(settings))
     )
     _add_replies(service, replies, announcing, metrics)
+    add_keeping(service, settings, store, access, metrics, _instance(settings))
     _add_operating(service, store, metrics, feeds, access, terms)
     conservation = Conservation(MongoBalance(service.mongo(), store), ledger.look, clock)
     service.http.include_router(make_router(ledger, conservation, access))

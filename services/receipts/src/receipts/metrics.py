@@ -1,6 +1,6 @@
 """Every metric of receipts: name, labels, buckets, one sentence each. Labels are bounded sets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -182,6 +182,37 @@ class Metrics:
             "Endpoints that are left alone for a while because they fail.",
             registry=registry,
         )
+        self._exported = Counter(
+            "yizhan_export_rows_total", "Rows exported, by format.", ["format"], registry=registry
+        )
+        self._exports = Counter(
+            "yizhan_exports_total", "Exports that ended, by how.", ["state"], registry=registry
+        )
+        self._removed = Counter(
+            "yizhan_retention_removed_total",
+            "What retention took out: weeks by kind, messages by stage, replies by stage.",
+            ["what"],
+            registry=registry,
+        )
+        self._retained_at = Gauge(
+            "yizhan_retention_completed_timestamp_seconds",
+            "When retention last had taken out all that was due.",
+            registry=registry,
+        )
+        self._oldest = Gauge(
+            "yizhan_ledger_oldest_week_timestamp_seconds",
+            "Beginning of the oldest week that is kept, by kind.",
+            ["kind"],
+            registry=registry,
+        )
+        self._weeks_kept = Gauge(
+            "yizhan_retention_weeks_kept",
+            "Weeks that are due and stay, because a message of them has not settled.",
+            registry=registry,
+        )
+        self._erased = Counter(
+            "yizhan_erasures_total", "Erasures that were carried out.", registry=registry
+        )
         self._create_children()
 
     def _create_children(self) -> None:
@@ -267,6 +298,27 @@ class Metrics:
     def record_push_due(self, waiting: int, parked: int) -> None:
         self._push_due.labels("waiting").set(waiting)
         self._push_due.labels("parked").set(parked)
+
+    def record_exported(self, file_format: str, rows: int) -> None:
+        self._exported.labels(file_format).inc(rows)
+
+    def record_export(self, state: str) -> None:
+        """Count an export that ended: done or failed."""
+        self._exports.labels(state).inc()
+
+    def record_removed(self, what: str, count: int) -> None:
+        self._removed.labels(what).inc(count)
+
+    def record_retention(self, now: datetime, oldest: Mapping[str, datetime]) -> None:
+        self._retained_at.set(now.timestamp())
+        for kind, begins_at in oldest.items():
+            self._oldest.labels(kind).set(begins_at.timestamp())
+
+    def record_weeks_kept(self, count: int) -> None:
+        self._weeks_kept.set(count)
+
+    def record_erased(self) -> None:
+        self._erased.inc()
 
     def record_resting_endpoints(self, count: int) -> None:
         self._endpoints_open.set(count)

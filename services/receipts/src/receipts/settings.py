@@ -49,3 +49,23 @@ class ReceiptsSettings(RuntimeSettings):
     """A result waits this long for others to go in the same POST."""
     receipts_push_patience_s: float = Field(default=1.0, gt=0, le=30)
     """What is not acknowledged by then is stored, so that slow customers hold up nobody."""
+
+    receipts_export_share: float = Field(default=0.5, gt=0, le=1)
+    """Part of the time that an instance may spend on exports."""
+    receipts_export_kept_days: float = Field(default=7.0, gt=0, le=30)
+    """How long an export's file can be read, from when it was asked for."""
+    receipts_export_lease_s: float = Field(default=30.0, gt=0)
+    """How long an export stays with an instance that does not go on: then another takes it."""
+
+    receipts_retention_file: Path | None = None
+    """How long contents, numbers and all the rest are kept, by account (YAML). None: 30, 180 and
+    400 days."""
+    receipts_retention_period_s: float = Field(default=3600.0, gt=0)
+    receipts_retention_share: float = Field(default=0.1, gt=0, le=1)
+    """Part of the time that an instance may spend on taking out what is due."""
+
+    receipts_erasure_key: SecretStr = SecretStr("")
+    """Of the deployment: numbers that were erased are named by their HMAC under it. Empty: nothing
+    is erased on request. It must stay the same, or proofs cannot be compared any more."""
+    receipts_erasure_lag_s: float = Field(default=60.0, ge=0)
+    """How long a record may take from ingest into the ledger: an erasure looks again after it."""

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from services.receipts.tests.unit.asking import ask_app
 
@@ -17,7 +18,8 @@ from receipts.app import build
 from receipts.settings import ReceiptsSettings
 from yizhan_contracts.events import Event
 from yizhan_contracts.topics import all_topics
-from yizhan_runtime import Mongo, Service, SystemClock
+from yizhan_runtime import Mongo, RuntimeSettings, Service, SystemClock
+from yizhan_runtime.metrics import RuntimeMetrics
 
 TOKEN = "a-token-for-tests"
 
@@ -80,6 +82,12 @@ class Corner:
         await service.start()
         self._stack.push_async_callback(service.stop)
         return service
+
+    def mongo(self) -> Mongo:
+        """Give the database that the instances share; whoever asks closes it."""
+        url = self._settings["mongo_url"].get_secret_value()
+        name = RuntimeSettings(namespace=self._settings["namespace"]).database("receipts")
+        return Mongo(url, name, 10.0, RuntimeMetrics(CollectorRegistry()), SystemClock())
 
     async def read(self, topic: str) -> list[bytes]:
         """Everything that stands in a topic now."""

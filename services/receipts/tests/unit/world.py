@@ -169,6 +169,10 @@ class MemoryStore:
             if document["carrier_key"] in carrier_keys and document["stored_at"] >= since
         ]
 
+    async def remove_contents(self, message_ids: Collection[str]) -> int:
+        await self.steps.take()
+        return sum(self.contents.pop(i, None) is not None for i in message_ids)
+
     async def remove_early(self, ids: Collection[str]) -> None:
         if ids:
             await self.steps.take()

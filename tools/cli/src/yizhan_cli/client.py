@@ -5,6 +5,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from yizhan_cli import profiles
@@ -136,6 +137,39 @@ async def _call(
     except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
         raise Unavailable(f"{url} does not answer as expected ({type(error).__name__})") from error
     return found
+
+
+def download(edge: Edge, path: str, target: Path, *, idle_s: float = 60.0) -> int:
+    """Write what is answered to a file, whole or not at all; give its bytes.
+
+    Raises NotFound, Refused or Unavailable.
+    """
+    return asyncio.run(_download(edge, path, target, idle_s))
+
+
+async def _download(edge: Edge, path: str, target: Path, idle_s: float) -> int:
+    import aiohttp
+
+    url, part = edge.url + path, target.with_name(f"{target.name}.part")
+    sent = {"Authorization": edge.authorization} if edge.authorization else {}
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=idle_s, sock_read=idle_s)
+    context = ssl.create_default_context(cafile=edge.ca_file) if edge.ca_file else True
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=sent) as session,
+            session.get(url, ssl=context) as answer,
+        ):
+            if answer.status >= _ERROR:
+                raise _refusal(answer.status, url, await answer.json(content_type=None))
+            with part.open("wb") as file:
+                async for piece in answer.content.iter_chunked(1 << 20):
+                    await asyncio.to_thread(file.write, piece)
+                size = file.tell()
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        part.unlink(missing_ok=True)
+        raise Unavailable(f"{url} broke off ({type(error).__name__})") from error
+    part.replace(target)
+    return size
 
 
 def _refusal(status: int, url: str, problem: object) -> CliError:

@@ -12,7 +12,9 @@ from yizhan_cli.commands import (
     dlq,
     documents,
     endpoint,
+    erase,
     explain,
+    export,
     hold,
     log,
     optout,
@@ -57,7 +59,9 @@ app.command("conservation")(conservation.conservation)
 app.command("conversation")(replies.conversation)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(endpoint.app, name="endpoint")
+app.add_typer(erase.app, name="erase")
 app.command("explain")(explain.explain)
+app.add_typer(export.app, name="export")
 app.add_typer(hold.app, name="hold")
 app.command("log")(log.log)
 app.add_typer(optout.app, name="optout")

@@ -82,6 +82,10 @@ class Ledger:
         self._recent.add([accepted[message_id] for message_id in new.keys() - existing])
         # Nothing settles before it is accepted: only what had been accepted may be settled by now.
         facts, settled = await asyncio.gather(self._store.facts_of(new), self._settled_of(existing))
+        # A record that comes again must not bring back what has been erased.
+        erased = [message_id for message_id in settled if "erased_at" in settled[message_id]]
+        if erased:
+            await self._store.remove_contents(erased)
         await self._follow(
             _story(accepted[message_id], facts.get(message_id, ()), settled.get(message_id))
             for message_id in new

@@ -22,6 +22,8 @@ _LEFT_OUT: Final = frozenset(
     {"_id", "message_id", "carrier_key", "tried", "kind", "at", "requested_at", "decision"}
 )
 _SHOWN: Final = 4
+ERASED: Final = "erased"
+"""What is shown of a number, or a text, that is not kept any more."""
 _HELD_BACK: Final = {
     Hold.MISSING: "Receipts of this channel are missing as a whole: it is waited for on.",
     Hold.GRACE: "Receipts of this channel are coming in again: its own may be among them.",
@@ -94,6 +96,8 @@ def _takes_part(fact: Mapping[str, Any], conflict: Conflict, attempt: Attempt) -
 
 def masked(recipient: str) -> str:
     """Show the beginning and the end of a number, and hide four digits at least."""
+    if not recipient:
+        return ERASED
     shown = min(_SHOWN, max(0, len(recipient) - 2 * _SHOWN))
     hidden = len(recipient) - _SHOWN - shown
     return f"{recipient[:_SHOWN]}{'*' * hidden}{recipient[_SHOWN + hidden :]}"

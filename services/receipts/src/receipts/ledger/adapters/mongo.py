@@ -119,6 +119,9 @@ class MongoLedger:
     async def insert_settled(self, documents: Sequence[Document]) -> set[str]:
         return await self._weekly.insert_new(SETTLED, documents)
 
+    async def remove_contents(self, message_ids: Collection[str]) -> int:
+        return await self._weekly.delete_of(CONTENTS, message_ids)
+
     async def remove_early(self, ids: Collection[str]) -> None:
         if ids:
             await self._mongo.delete_by_ids(EARLY, ids)
@@ -294,6 +297,38 @@ class MongoLedger:
 
     async def count_early(self) -> int:
         return await self._mongo.count(EARLY, {})
+
+    # ---- by account -------------------------------------------------------------------
+
+    async def messages_of_account(
+        self,
+        account_id: str,
+        after: str,
+        below: str,
+        limit: int,
+        fields: Sequence[str],
+        also: Mapping[str, Any],
+    ) -> list[Document]:
+        """Page through an account's messages between two ids, both excluded, oldest first."""
+        return await self._weekly.find_in_turn(
+            MESSAGES,
+            self._weekly.weeks_of_ids(after, below),
+            {"account_id": account_id, "_id": {"$gt": after, "$lt": below}, **also},
+            sort=(("_id", 1),),
+            limit=limit,
+            fields=fields,
+        )
+
+    async def count_of_account(
+        self, account_id: str, after: str, below: str, also: Mapping[str, Any]
+    ) -> int:
+        query = {"account_id": account_id, "_id": {"$gt": after, "$lt": below}, **also}
+        return await self._weekly.count_in(MESSAGES, self._weekly.weeks_of_ids(after, below), query)
+
+    async def texts_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        """Give what messages said, of those whose contents are still kept."""
+        found = await self._weekly.find_by_ids(CONTENTS, message_ids, ("text",))
+        return {message_id: document["text"] for message_id, document in found.items()}
 
     # ---- for people -------------------------------------------------------------------
 

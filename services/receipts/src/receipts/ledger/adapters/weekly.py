@@ -183,12 +183,47 @@ class Weekly:
                 break
         return found
 
+    async def count_in(self, kind: str, weeks: Iterable[Week], query: Mapping[str, Any]) -> int:
+        """Count in some weeks, one after the other: each takes as long as its index is."""
+        return sum([await self._mongo.count(part_name(kind, week), query) for week in weeks])
+
     async def update_one(
         self, kind: str, query: Mapping[str, Any], update: Mapping[str, Any]
     ) -> int:
         """Update the document that ``query`` names by its ``_id``; give how many matched."""
         week = Week.of_id(query["_id"])
         return await self._mongo.update_one(part_name(kind, week), query, update)
+
+    async def update_of(
+        self,
+        kind: str,
+        ids: Collection[str],
+        update: Mapping[str, Any],
+        *,
+        also: Mapping[str, Any] = _ANY,
+    ) -> int:
+        """Update documents by ``_id``, those that say ``also``; give how many changed."""
+        return sum(
+            [
+                await self._mongo.update_many(
+                    part_name(kind, week), {"_id": {"$in": its}, **also}, update
+                )
+                for week, its in by_week(ids, str).items()
+            ]
+        )
+
+    async def delete_of(self, kind: str, ids: Collection[str], *, field: str = "_id") -> int:
+        """Delete documents by an id that begins with a message's; give how many there were."""
+        return sum(
+            [
+                await self._mongo.delete_many(part_name(kind, week), {field: {"$in": its}})
+                for week, its in by_week(ids, str).items()
+            ]
+        )
+
+    async def distinct(self, kind: str, week: Week, field: str) -> list[Any]:
+        """Give the values that the first field of an index has in a part."""
+        return await self._mongo.distinct(part_name(kind, week), field)
 
     async def _gather(self, finding: Iterable[Any]) -> list[Document]:
         return list(chain.from_iterable(await asyncio.gather(*finding)))
