@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, SETTLED
+from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, PUSHES, SETTLED
 from receipts.ledger.weeks import Week
 from receipts.metrics import Metrics
 from receipts.retention.policy import Policies, Stage
@@ -19,7 +19,7 @@ from yizhan_runtime import Clock, Retryable, get_logger
 
 log = get_logger(__name__)
 
-_DROPPED_IN_ORDER: Final = (CONTENTS, FACTS, MESSAGES, SETTLED)
+_DROPPED_IN_ORDER: Final = (CONTENTS, FACTS, PUSHES, MESSAGES, SETTLED)
 """``settled`` goes last: without it messages would look open, and keep their week for ever."""
 
 _QUIET_DAYS: Final = 45

@@ -100,7 +100,8 @@ class LedgerEraser:
     async def remove_all(self, message_ids: Collection[str], at: datetime) -> int:
         """Take settled messages out; give how many there were.
 
-        ``settled`` goes last: a message without it would look open, and stay for ever.
+        ``settled`` goes last: a message without it would look open, and stay for ever. What was
+        acknowledged of it goes with the week: an id and a letter in a document of many.
         """
         await self.remove_numbers(message_ids, at)
         await self._weekly.delete_of(FACTS, message_ids, field="message_id")
