@@ -34,6 +34,7 @@ OWN: Final[dict[str, frozenset[Holds]]] = {
     "endpoints": NEITHER,
     "exports": NEITHER,
     "unmatched_receipts": NEITHER,
+    "pushes": NEITHER,
     "balances": NEITHER,
     "retention": NEITHER,
     "retention_policies": NEITHER,
