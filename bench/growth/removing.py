@@ -17,8 +17,9 @@ from prometheus_client import CollectorRegistry
 
 from bench.growth.filling import Filling, SimulatedClock
 from bench.processes import spent_by
+from receipts.ledger.adapters.collections import CONTENTS, FACTS, MESSAGES, SETTLED
 from receipts.ledger.adapters.erasing import LedgerEraser
-from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, SETTLED, MongoLedger
+from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.weeks import Week
 from yizhan_local.mongod import MongoServer
 from yizhan_runtime import Mongo

@@ -12,7 +12,7 @@ from pymongo import WriteConcern
 from bench.ledger.house import House, Record
 from bench.ledger.records import Said, say
 from bench.processes import spent_by_all
-from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, PUSHES, SETTLED, WEEKLY
+from receipts.ledger.adapters.collections import CONTENTS, FACTS, MESSAGES, PUSHES, SETTLED, WEEKLY
 from yizhan_contracts.events import Event
 
 KINDS = (CONTENTS, MESSAGES, FACTS, SETTLED, PUSHES)

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from bench.configuration import CONFIG, configuration
-from receipts.ledger.adapters.mongo import PUSHES
+from receipts.ledger.adapters.collections import PUSHES
 from yizhan_contracts.events import Event
 from yizhan_contracts.topics import address_of
 from yizhan_local.servers import PrivateServers

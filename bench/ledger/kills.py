@@ -8,7 +8,7 @@ from typing import Any
 from bench.ledger.flow import records_of
 from bench.ledger.house import House
 from bench.ledger.records import Said, say
-from receipts.ledger.adapters.mongo import FACTS, SETTLED
+from receipts.ledger.adapters.collections import FACTS, SETTLED
 
 _PAUSE_S = 3.0
 _POLL_S = 1.0

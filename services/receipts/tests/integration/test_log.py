@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from services.receipts.tests.unit.making import NOON, message
 from services.receipts.tests.unit.world import METRICS
 
-from receipts.ledger.adapters.mongo import WEEKLY, MongoLedger
+from receipts.ledger.adapters.collections import WEEKLY
+from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.adapters.weekly import Weekly
 from receipts.ledger.consequences import SettledBy
 from receipts.ledger.decisions import SmsVerdict, Verdict

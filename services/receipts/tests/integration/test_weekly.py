@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from services.receipts.tests.unit.making import RECIPIENT, finished, message
 
 from receipts.ledger import documents as docs
-from receipts.ledger.adapters.mongo import MESSAGES, MongoLedger
+from receipts.ledger.adapters.collections import MESSAGES
+from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.adapters.weekly import Weekly, part_name
 from receipts.ledger.deadlines import Deadlines
 from receipts.ledger.ports import Position

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, PUSHES, SETTLED
+from receipts.ledger.adapters.collections import CONTENTS, FACTS, MESSAGES, PUSHES, SETTLED
 from receipts.ledger.weeks import Week
 from receipts.metrics import Metrics
 from receipts.retention.policy import Policies, Stage

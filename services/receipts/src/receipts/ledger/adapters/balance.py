@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from receipts.ledger.adapters.mongo import FACTS, MESSAGES, SETTLED, MongoLedger
+from receipts.ledger.adapters.collections import FACTS, MESSAGES, SETTLED
+from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.balance import ACCEPTED, Cell
 from receipts.ledger.conservation import MessageRow, SettledRow
 from receipts.ledger.documents import Document

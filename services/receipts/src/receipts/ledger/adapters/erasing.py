@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, SETTLED, MongoLedger
+from receipts.ledger.adapters.collections import CONTENTS, FACTS, MESSAGES, SETTLED
+from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.adapters.weekly import part_name
 from receipts.ledger.documents import Document
 from receipts.ledger.weeks import Week

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Final
 
-from receipts.ledger.adapters.mongo import FACTS, IS_SUBMITTED, OF_CHANNEL, MongoLedger
+from receipts.ledger.adapters.collections import FACTS, IS_SUBMITTED, OF_CHANNEL
+from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.facts import Kind
 from receipts.ledger.feeds import Handed
 

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from receipts.ledger.adapters.mongo import EARLY, MongoLedger
+from receipts.ledger.adapters.collections import EARLY
+from receipts.ledger.adapters.mongo import MongoLedger
 from receipts.ledger.documents import Document
 from yizhan_runtime import Index, Mongo
 

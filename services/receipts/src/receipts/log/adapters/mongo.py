@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from receipts.ledger.adapters.mongo import CONTENTS, FACTS, MESSAGES, SETTLED
+from receipts.ledger.adapters.collections import CONTENTS, FACTS, MESSAGES, SETTLED
 from receipts.ledger.adapters.weekly import Weekly, part_name
 from receipts.ledger.facts import OF_ATTEMPTS
 from receipts.ledger.weeks import Week

@@ -1,48 +1,23 @@
-"""Between events, documents and what the domain knows: only here fields have names."""
+"""Facts as documents: each under the id that it determines."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
-from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from receipts.ledger import facts
 from receipts.ledger.deadlines import Deadlines
-from receipts.ledger.decisions import Call, Held, Reroute, Verdict
-from receipts.ledger.facts import Accepted, Fact, Kind
+from receipts.ledger.decisions import Call, Held, Reroute
+from receipts.ledger.documents.fields import Document, add_some
+from receipts.ledger.facts import Fact, Kind
 from yizhan_contracts.events import (
     AttemptFinished,
     AttemptOutcome,
     InDoubtPolicy,
-    MessageAccepted,
-    MessageSettled,
-    Origin,
-    Policy,
     ReceiptReceived,
     VoiceFinished,
 )
 from yizhan_contracts.reasons import Reason
 
-Document = dict[str, Any]
-
-ACCEPTED_FIELDS: Final = (
-    "account_id",
-    "reference",
-    "recipient",
-    "lane",
-    "country",
-    "charging_num",
-    "time_zone",
-    "policy",
-    "has_script",
-    "test",
-    "origin",
-    "arrived_at",
-    "accepted_at",
-    "valid_until",
-    "check_at",
-)
 FACT_FIELDS: Final = (
     "message_id",
     "kind",
@@ -56,72 +31,6 @@ FACT_FIELDS: Final = (
     "tried",
     "parts",
 )
-
-
-def in_ms(moment: datetime) -> datetime:
-    """Cut to milliseconds, as BSON does: what is published now and again later is the same."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def content_document(event: MessageAccepted, raw: bytes) -> Document:
-    """Keep what a message says, and the event as its own bytes: who asks for a call needs both."""
-    return {"_id": event.message_id, "text": event.text, "event": raw}
-
-
-def message_document(event: MessageAccepted, check_at: datetime) -> Document:
-    """Keep of an accepted message what is searched or needed again and again, but not its text."""
-    document: Document = {
-        "_id": event.message_id,
-        "account_id": event.account_id,
-        "recipient": event.recipient,
-        "lane": event.lane.value,
-        "country": event.country,
-        "charging_num": event.charging_num,
-        "time_zone": event.time_zone,
-        "policy": event.policy.model_dump_json(exclude_defaults=True),
-        "has_script": bool(event.voice_script),
-        "test": event.test,
-        "origin": event.origin.model_dump_json(exclude_defaults=True),
-        "arrived_at": in_ms(event.origin.arrived_at),
-        "accepted_at": in_ms(event.accepted_at),
-        "valid_until": event.valid_until,
-        "check_at": check_at,
-    }
-    _add_some(
-        document,
-        reference=event.reference,
-        batch_id=event.origin.batch_id,
-        template_id=event.template and event.template.template_id,
-    )
-    return document
-
-
-def accepted_of(document: Mapping[str, Any]) -> Accepted:
-    """Read back what ``message_document`` wrote."""
-    return Accepted(
-        document["_id"],
-        document["account_id"],
-        document.get("reference", ""),
-        document["recipient"],
-        document["lane"],
-        document["country"],
-        document["charging_num"],
-        document["time_zone"],
-        _policy_of(document["policy"]),
-        document["has_script"],
-        document["test"],
-        document["origin"],
-        document["arrived_at"],
-        document["accepted_at"],
-        document["valid_until"],
-        document["check_at"],
-    )
-
-
-@lru_cache(maxsize=1024)
-def _policy_of(text: str) -> Policy:
-    """Few policies are in use at a time, each by many messages."""
-    return Policy.model_validate_json(text)
 
 
 def attempt_fact(event: AttemptFinished, now: datetime, deadlines: Deadlines) -> Document:
@@ -143,7 +52,7 @@ def attempt_fact(event: AttemptFinished, now: datetime, deadlines: Deadlines) ->
         document["carrier_message_id"] = event.carrier_message_id
         document["carrier_key"] = carrier_key(event)
         _add_parts(document, event)
-    _add_some(
+    add_some(
         document,
         reason=event.reason.value,
         carrier_code=event.carrier_code,
@@ -256,7 +165,7 @@ def _receipt(event: ReceiptReceived) -> Document:
         "at": event.delivered_at or event.received_at,
         "received_at": event.received_at,
     }
-    _add_some(
+    add_some(
         document,
         reason=event.reason.value,
         carrier_code=event.carrier_code,
@@ -277,7 +186,7 @@ def call_fact(event: VoiceFinished) -> Document:
         "at": event.answered_at or event.finished_at,
         "rings": event.rings,
     }
-    _add_some(
+    add_some(
         document,
         reason=event.reason.value,
         carrier_code=event.provider_code,
@@ -331,47 +240,6 @@ def held_back_fact(message_id: str, held: Held, now: datetime) -> Document:
     }
 
 
-class Pushed(NamedTuple):
-    """A word that a customer acknowledged."""
-
-    message_id: str
-    state: str
-    at: datetime
-
-
-def pushes_document(said: Sequence[tuple[str, str]], at: datetime) -> Document:
-    """Write down at once what was acknowledged of many messages: ids, and a letter for each.
-
-    One by one they would cost MongoDB as much as the messages themselves.
-    """
-    message_ids, states = [message_id for message_id, _ in said], [state for _, state in said]
-    told = hashlib.sha256("".join(chain(message_ids, states)).encode()).hexdigest()
-    return {
-        "_id": f"{min(message_ids)}.{told[:16]}",
-        "message_ids": message_ids,
-        "states": "".join(states),
-        "at": in_ms(at),
-    }
-
-
-def pushed_in(document: Mapping[str, Any]) -> Iterator[Pushed]:
-    """Read back what ``pushes_document`` wrote."""
-    at = document["at"]
-    for message_id, state in zip(document["message_ids"], document["states"], strict=True):
-        yield Pushed(message_id, state, at)
-
-
-def pushed_fact(pushed: Pushed) -> Document:
-    """Show an acknowledged push among a message's facts."""
-    return {
-        "_id": facts.pushed_id(pushed.message_id, pushed.state),
-        "message_id": pushed.message_id,
-        "kind": Kind.PUSHED.value,
-        "state": pushed.state,
-        "at": pushed.at,
-    }
-
-
 def fact_of(document: Mapping[str, Any]) -> Fact:
     """Read back a fact, as far as the fold needs it."""
     get = document.get
@@ -388,92 +256,4 @@ def fact_of(document: Mapping[str, Any]) -> Fact:
         get("receipt_due_at"),
         tuple(get("tried", ())),
         get("parts", 1),
-    )
-
-
-def _add_some(document: Document, **fields: object) -> None:
-    """Leave empty fields out: a document costs by its size."""
-    for name, value in fields.items():
-        if value:
-            document[name] = value
-
-
-def settled_document(
-    accepted: Accepted, verdict: Verdict, now: datetime, settled_by: str
-) -> Document:
-    """Write down the final status. It carries what search, reports and the push need."""
-    document: Document = {
-        "_id": accepted.message_id,
-        "account_id": accepted.account_id,
-        "recipient": accepted.recipient,
-        "reference": accepted.reference,
-        "country": accepted.country,
-        "lane": accepted.lane,
-        "charging_num": accepted.charging_num,
-        "time_zone": accepted.time_zone,
-        "test": accepted.test,
-        "origin": accepted.origin_json,
-        "accepted_at": accepted.accepted_at,
-        "revision": 1,
-        "settled_by": settled_by,
-        "settled_at": in_ms(now),
-        "settled_ms": _milliseconds(accepted.arrived_at, now),
-    }
-    return document | verdict_fields(accepted, verdict)
-
-
-def verdict_fields(accepted: Accepted, verdict: Verdict) -> Document:
-    """Give the fields that a late "delivered" changes."""
-    fields: Document = {
-        "status": verdict.status.value,
-        "via": verdict.via.value,
-        "reason": verdict.reason.value,
-        "carrier_code": verdict.carrier_code,
-        "channel": verdict.channel,
-        "attempts": verdict.attempts,
-        "sms": sms_fields(verdict),
-    }
-    if verdict.delivered_at is not None:
-        fields["delivered_at"] = verdict.delivered_at
-        fields["delivered_ms"] = _milliseconds(accepted.arrived_at, verdict.delivered_at)
-    return fields
-
-
-def sms_fields(verdict: Verdict) -> Document:
-    """Give what became of the SMS alone."""
-    sms = verdict.sms
-    fields: Document = {"status": sms.status.value}
-    _add_some(
-        fields,
-        reason=sms.reason.value,
-        carrier_code=sms.carrier_code,
-        delivered_at=sms.delivered_at,
-    )
-    return fields
-
-
-def _milliseconds(since: datetime, until: datetime) -> int:
-    return round((until - since).total_seconds() * 1000)
-
-
-def settled_event(document: Mapping[str, Any]) -> MessageSettled:
-    """Say what the document says: the first time and every time after."""
-    return MessageSettled(
-        message_id=document["_id"],
-        account_id=document["account_id"],
-        reference=document["reference"],
-        status=document["status"],
-        revision=document["revision"],
-        via=document["via"],
-        reason=document["reason"],
-        carrier_code=document["carrier_code"],
-        channel=document["channel"],
-        attempts=document["attempts"],
-        country=document["country"],
-        lane=document["lane"],
-        charging_num=document["charging_num"],
-        origin=Origin.model_validate_json(document["origin"]),
-        accepted_at=document["accepted_at"],
-        delivered_at=document.get("delivered_at"),
-        settled_at=document["settled_at"],
     )
