@@ -16,7 +16,8 @@ from receipts.erasure.domain import Erasure, Found, Planned, Subject
 from receipts.erasure.ports import Erased, ErasureStore
 from receipts.metrics import Metrics
 from yizhan_contracts.ids import first_message_id
-from yizhan_runtime import Clock, Retryable, backoff_s, get_logger
+from yizhan_runtime import Clock, Retryable, get_logger
+from yizhan_runtime.repeating import repeat
 
 log = get_logger(__name__)
 
@@ -93,16 +94,10 @@ class Eraser:
 
     async def run(self) -> None:
         """Work for ever. MongoDB away: again, later."""
-        tries = 0
-        while True:
-            try:
-                pause_s = 0.0 if await self.turn() else self._terms.idle_s
-                tries = 0
-            except Retryable as error:
-                tries += 1
-                log.warning("erasures wait", extra={"why": str(error), "tries": tries})
-                pause_s = backoff_s(tries)
-            await self._clock.sleep(pause_s)
+        await repeat(self._turn_and_pause, self._clock, "an erasure")
+
+    async def _turn_and_pause(self) -> float:
+        return 0.0 if await self.turn() else self._terms.idle_s
 
     async def turn(self) -> bool:
         """Walk through one erasure that is due. False: there is none."""

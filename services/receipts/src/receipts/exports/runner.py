@@ -19,7 +19,8 @@ from receipts.exports.domain import BEGINNING, Export, Format, Part, Shown, Stat
 from receipts.exports.ports import ExportStore, MessageRows
 from receipts.exports.xlsx_rows import xlsx_rows
 from receipts.metrics import Metrics
-from yizhan_runtime import Clock, Permanent, Retryable, backoff_s, get_logger
+from yizhan_runtime import Clock, Permanent, get_logger
+from yizhan_runtime.repeating import repeat
 
 log = get_logger(__name__)
 
@@ -67,16 +68,10 @@ class ExportRunner:
 
     async def run(self) -> None:
         """Make parts for ever. MongoDB away: again, later."""
-        tries = 0
-        while True:
-            try:
-                pause_s = 0.0 if await self.turn() else self._terms.idle_s
-                tries = 0
-            except Retryable as error:
-                tries += 1
-                log.warning("exports wait", extra={"why": str(error), "tries": tries})
-                pause_s = backoff_s(tries)
-            await self._clock.sleep(pause_s)
+        await repeat(self._turn_and_pause, self._clock, "an export")
+
+    async def _turn_and_pause(self) -> float:
+        return 0.0 if await self.turn() else self._terms.idle_s
 
     async def turn(self) -> bool:
         """Make one part of the export that has waited longest. False: there is none."""

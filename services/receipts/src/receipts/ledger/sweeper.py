@@ -28,9 +28,8 @@ from receipts.ledger.feeds import Feeds
 from receipts.ledger.ports import Due, Position, SweepStore
 from receipts.ledger.service import Ledger
 from receipts.metrics import Metrics, Sweep
-from yizhan_runtime import Clock, Retryable, backoff_s, get_logger
-
-log = get_logger(__name__)
+from yizhan_runtime import Clock
+from yizhan_runtime.repeating import repeat
 
 Look = Callable[[Position, datetime, int], Awaitable[list[Due]]]
 
@@ -77,16 +76,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep for ever. MongoDB or Kafka away: again, later."""
-        tries = 0
-        while True:
-            try:
-                pause_s = await self._sweep_or_wait()
-                tries = 0
-            except Retryable as error:
-                tries += 1
-                log.warning("the sweep waits", extra={"why": str(error), "tries": tries})
-                pause_s = backoff_s(tries)
-            await self._clock.sleep(pause_s)
+        await repeat(self._sweep_or_wait, self._clock, "the sweep")
 
     async def _sweep_or_wait(self) -> float:
         if self._catching_up.is_on():

@@ -15,9 +15,8 @@ from receipts.push.events import of_batch
 from receipts.push.lanes import Lanes
 from receipts.push.ports import WaitingStore
 from yizhan_contracts.events import BatchClosed
-from yizhan_runtime import Clock, Retryable, backoff_s, get_logger
-
-log = get_logger(__name__)
+from yizhan_runtime import Clock
+from yizhan_runtime.repeating import repeat
 
 _LOOK_S = 2.0
 _FIRST = timedelta(seconds=2)
@@ -97,16 +96,11 @@ class Batches:
 
     async def run(self) -> None:
         """Look for ever."""
-        tries = 0
-        while True:
-            try:
-                await self.look()
-                tries, pause_s = 0, _LOOK_S
-            except Retryable as error:
-                tries += 1
-                log.warning("batches wait", extra={"why": str(error), "tries": tries})
-                pause_s = backoff_s(tries)
-            await self._clock.sleep(pause_s)
+        await repeat(self._look_and_pause, self._clock, "the look at batches")
+
+    async def _look_and_pause(self) -> float:
+        await self.look()
+        return _LOOK_S
 
     async def look(self) -> None:
         """Look at the batches whose time it is, unless another instance does."""

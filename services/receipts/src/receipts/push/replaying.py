@@ -14,6 +14,7 @@ from receipts.push.lanes import Lane, Lanes
 from receipts.push.ports import Place, WaitingStore
 from receipts.push.replays import Progress, Replay, ReplayStore, Source
 from yizhan_runtime import Clock, Permanent, Retryable, backoff_s, get_logger
+from yizhan_runtime.repeating import repeat
 
 log = get_logger(__name__)
 
@@ -57,20 +58,15 @@ class Replaying:
 
     async def run(self) -> None:
         """Look for replays for ever."""
-        tries = 0
         try:
-            while True:
-                try:
-                    await self.turn()
-                    tries, pause_s = 0, self._terms.look_s
-                except Retryable as error:
-                    tries += 1
-                    log.warning("replays wait", extra={"why": str(error), "tries": tries})
-                    pause_s = backoff_s(tries)
-                await self._clock.sleep(pause_s)
+            await repeat(self._turn_and_pause, self._clock, "the look for replays")
         finally:
             for task in self._going.values():
                 task.cancel()
+
+    async def _turn_and_pause(self) -> float:
+        await self.turn()
+        return self._terms.look_s
 
     async def turn(self) -> None:
         """Begin with what runs and nobody carries out: of each lane, its oldest."""
