@@ -8,18 +8,21 @@ from fastapi import HTTPException
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from receipts.log.domain import Query
-from yizhan_contracts.events import Lane, Status
+from yizhan_contracts.events import Lane
 from yizhan_contracts.ids import MESSAGE_ID_PATTERN
 
 MOST: Final = 500
 """Rows of a page."""
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 9000
-_NUMBER: Final = re.compile(r"[ +]?([1-9][0-9]{6,14})")
+_NUMBER: Final = re.compile(r"[ +]([1-9][0-9]{6,14})")
 
 
 def _e164(phone: str) -> str:
-    """Read a number; a + that came as it is has become a space on its way."""
+    """Read a number; a + that came as it is has become a space on its way.
+
+    Without one it may be a number at home, and nothing found would be the wrong answer.
+    """
     match = _NUMBER.fullmatch(phone)
     if phone and match is None:
         raise ValueError(
@@ -38,7 +41,7 @@ def _in_our_time(at: datetime | None) -> datetime | None:
 
 Phone = Annotated[
     str,
-    Field(max_length=40, description="E.164, + as %2B; without its + it is understood, too."),
+    Field(max_length=40, description="E.164, + as %2B, such as %2B8613800001111."),
     AfterValidator(_e164),
 ]
 Name = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
@@ -55,6 +58,7 @@ When = Annotated[
     Field(description="RFC 3339 with a zone, such as 2026-11-29T08:00:00Z."),
     AfterValidator(_in_our_time),
 ]
+AnyStatus = Literal["", "in-flight", "delivered", "failed", "expired", "unknown", "cancelled"]
 MessageIdOrNone = Annotated[str, Field(pattern=rf"^$|{MESSAGE_ID_PATTERN}")]
 
 
@@ -93,7 +97,7 @@ class AskedOfLog(Asked):
 
     reference: Name = ""
     batch: Name = ""
-    status: Status | Literal["", "in-flight"] = ""
+    status: AnyStatus = ""
     reason: Name = ""
     carrier_code: Name = ""
     template: Name = ""
