@@ -27,7 +27,7 @@ def _e164(phone: str) -> str:
     if phone and match is None:
         raise ValueError(
             "write the number in E.164: + (as %2B), country code and number, digits only, such as "
-            "%2B8613800001111"
+            "%2B491701234567"
         )
     return f"+{match[1]}" if match else ""
 
@@ -41,7 +41,7 @@ def _in_our_time(at: datetime | None) -> datetime | None:
 
 Phone = Annotated[
     str,
-    Field(max_length=40, description="E.164, + as %2B, such as %2B8613800001111."),
+    Field(max_length=40, description="E.164, + as %2B, such as %2B491701234567."),
     AfterValidator(_e164),
 ]
 Name = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
