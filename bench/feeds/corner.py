@@ -49,8 +49,13 @@ class Corner:
 
     async def count(self, collection: str, **query: object) -> int:
         """Count documents of the ledger."""
-        target = self.database[collection]
-        return int(await asyncio.to_thread(target.count_documents, query))
+        return await asyncio.to_thread(self._count, collection, query)
+
+    def _count(self, collection: str, query: dict[str, Any]) -> int:
+        """Count in a collection and in all of its weeks."""
+        names = self.database.list_collection_names()
+        parts = [name for name in names if name.partition(".")[0] == collection]
+        return sum(self.database[part].count_documents(query) for part in parts)
 
     async def pushed(self) -> int:
         """Count the messages that the customer has heard of."""
